@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Shared page tables: what the rest of mm needs to know of msharefs.
+ *
+ * Without CONFIG_MSHARE the tests below are constant and the calls behind them
+ * are not compiled.
+ */
+#ifndef _LINUX_MSHARE_H
+#define _LINUX_MSHARE_H
+
+#include <linux/mm.h>
+
+struct mem_cgroup;
+struct mmu_gather;
+
+/* Is this a process's mapping of a region ("client VMA")? */
+static inline bool vma_is_mshare(const struct vm_area_struct *vma)
+{
+	return vma->vm_flags & VM_MSHARE;
+}
+
+/* Does this mm hold the page tables of a region ("host mm")? */
+static inline bool mm_is_mshare_host(const struct mm_struct *mm)
+{
+#ifdef CONFIG_MSHARE
+	return READ_ONCE(mm->mshare_region);
+#else
+	return false;
+#endif
+}
+
+struct mem_cgroup *__mshare_mm_memcg(struct mm_struct *mm);
+
+/*
+ * The memory cgroup that a host mm charges, NULL for any other mm. Valid for as
+ * long as the host mm has a user.
+ */
+static inline struct mem_cgroup *mshare_mm_memcg(struct mm_struct *mm)
+{
+	return mm_is_mshare_host(mm) ? __mshare_mm_memcg(mm) : NULL;
+}
+
+struct mm_struct *mshare_host_mm(struct vm_area_struct *vma);
+unsigned long mshare_host_address(struct vm_area_struct *vma,
+				  unsigned long address);
+vm_fault_t mshare_handle_fault(struct vm_area_struct *vma,
+			       unsigned long address, unsigned int flags,
+			       struct pt_regs *regs);
+void mshare_unlink_range(struct mmu_gather *tlb, struct vm_area_struct *vma,
+			 unsigned long start, unsigned long end);
+
+#endif /* _LINUX_MSHARE_H */

@@ -1,0 +1,838 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Regions of shared memory whose page tables are shared, too.
+ *
+ * The objects of a region are mapped in an mm of its own, the host mm. It runs
+ * no task. A process that maps the region gets one VMA, the client VMA, whose
+ * page tables end at PUD entries that point to the host's PMD pages. They are
+ * set by the first fault in each PUD's range. From there on what one process has
+ * faulted in is mapped for all of them, and what changes in the host's tables
+ * changes for all of them.
+ *
+ * Lifetime: a client VMA holds the region's file, so the host mm outlives all
+ * clients. The host keeps each page table that it has had until then, so nobody
+ * needs to know the clients to free one.
+ *
+ * Locking: a client's mmap_lock or VMA lock, then the host's mmap_lock or VMA
+ * lock. A VMA lock is only tried while another VMA lock is held. Who holds the
+ * host's mmap_lock touches no user memory.
+ *
+ * TLBs: no CPU ever runs the host mm, so a flush of it reaches none. A notifier
+ * makes each of them a flush of all CPUs: clients that do not run now may have
+ * translations left in any CPU, under their PCIDs.
+ */
+
+#include <linux/fs.h>
+#include <linux/hugetlb.h>
+#include <linux/khugepaged.h>
+#include <linux/memcontrol.h>
+#include <linux/mempolicy.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/mmu_notifier.h>
+#include <linux/mshare.h>
+#include <linux/perf_event.h>
+#include <linux/sched/mm.h>
+#include <linux/seq_file.h>
+#include <linux/shmem_fs.h>
+#include <linux/slab.h>
+
+#include <asm/pgalloc.h>
+#include <asm/tlb.h>
+#include <asm/tlbflush.h>
+
+#include "internal.h"
+#include "mshare.h"
+#include "vma.h"
+
+/* Where regions begin in their host mm; page 0 stays free, as everywhere. */
+#define MSHARE_BASE	MSHARE_GRANULARITY
+
+/* The largest region that any process could map, with a free granule each side. */
+#define MSHARE_MAX_SIZE	(DEFAULT_MAP_WINDOW - 2 * MSHARE_GRANULARITY)
+
+static_assert(MSHARE_BASE + MSHARE_MAX_SIZE <= DEFAULT_MAP_WINDOW);
+
+/* Under each client's mmap_lock, which is of the same type. */
+static struct lock_class_key mshare_host_lock_key;
+
+static struct mshare_region *client_region(struct vm_area_struct *vma)
+{
+	return mshare_region_of(file_inode(vma->vm_file));
+}
+
+struct mm_struct *mshare_host_mm(struct vm_area_struct *vma)
+{
+	return client_region(vma)->host;
+}
+
+unsigned long mshare_host_address(struct vm_area_struct *vma,
+				  unsigned long address)
+{
+	return address - vma->vm_start + (vma->vm_pgoff << PAGE_SHIFT) +
+	       MSHARE_BASE;
+}
+
+/* TLBs */
+
+static struct mmu_notifier *host_alloc_notifier(struct mm_struct *host)
+{
+	struct mmu_notifier *notifier = kzalloc(sizeof(*notifier), GFP_KERNEL);
+
+	return notifier ?: ERR_PTR(-ENOMEM);
+}
+
+static void host_free_notifier(struct mmu_notifier *notifier)
+{
+	kfree(notifier);
+}
+
+static void host_invalidate(struct mmu_notifier *notifier,
+			    struct mm_struct *host, unsigned long start,
+			    unsigned long end)
+{
+	struct mshare_region *region = READ_ONCE(host->mshare_region);
+
+	/*
+	 * The entry was cleared before this reads the count, and a client is
+	 * counted before it can walk the tables: one that is not seen here
+	 * finds the entry cleared.
+	 */
+	smp_mb();
+	if (region && atomic_long_read(&region->clients))
+		flush_tlb_all();
+}
+
+static const struct mmu_notifier_ops host_notifier_ops = {
+	.alloc_notifier = host_alloc_notifier,
+	.free_notifier = host_free_notifier,
+	.arch_invalidate_secondary_tlbs = host_invalidate,
+};
+
+/* Memory cgroups */
+
+#ifdef CONFIG_MEMCG
+struct mem_cgroup *__mshare_mm_memcg(struct mm_struct *mm)
+{
+	return mm->mshare_region->memcg;
+}
+
+/* All that is allocated for a region is charged to its creator. */
+static struct mem_cgroup *region_charge_start(struct mshare_region *region)
+{
+	return set_active_memcg(region->memcg);
+}
+
+static void region_charge_end(struct mem_cgroup *old)
+{
+	set_active_memcg(old);
+}
+
+static bool client_is_foreign(struct vm_area_struct *vma)
+{
+	struct mem_cgroup *memcg = client_region(vma)->memcg;
+
+	return memcg && !mm_match_cgroup(vma->vm_mm, memcg);
+}
+#else
+static struct mem_cgroup *region_charge_start(struct mshare_region *region)
+{
+	return NULL;
+}
+
+static void region_charge_end(struct mem_cgroup *old)
+{
+}
+
+static bool client_is_foreign(struct vm_area_struct *vma)
+{
+	return false;
+}
+#endif /* CONFIG_MEMCG */
+
+/* Clients: faults */
+
+/*
+ * Point the client's PUD entry for @address to the host's PMD page. The caller
+ * holds a lock on the client VMA and one on the host VMA at @haddr.
+ */
+static int client_link(struct vm_area_struct *vma, unsigned long address,
+		       struct mm_struct *host, unsigned long haddr)
+{
+	struct mm_struct *mm = vma->vm_mm;
+	pgdval_t flags = _PAGE_TABLE;
+	p4d_t *p4d, *hp4d;
+	pud_t *pud, *hpud;
+	spinlock_t *ptl;
+
+	p4d = p4d_alloc(mm, pgd_offset(mm, address), address);
+	if (!p4d)
+		return -ENOMEM;
+	pud = pud_alloc(mm, p4d, address);
+	if (!pud)
+		return -ENOMEM;
+	if (pud_present(READ_ONCE(*pud)))
+		return 0;
+
+	hp4d = p4d_alloc(host, pgd_offset(host, haddr), haddr);
+	if (!hp4d)
+		return -ENOMEM;
+	hpud = pud_alloc(host, hp4d, haddr);
+	if (!hpud || !pmd_alloc(host, hpud, haddr))
+		return -ENOMEM;
+
+	/*
+	 * The PTEs are as writable as the objects: this entry keeps a mapping
+	 * that is not from writing through them.
+	 */
+	if (!(vma->vm_flags & VM_WRITE))
+		flags &= ~_PAGE_RW;
+
+	ptl = pud_lock(mm, pud);
+	if (pud_none(*pud))
+		set_pud(pud, __pud(__pa(pud_pgtable(*hpud)) | flags));
+	spin_unlock(ptl);
+	return 0;
+}
+
+static bool access_permitted(const struct vm_area_struct *object,
+			     unsigned int flags)
+{
+	if (flags & FAULT_FLAG_INSTRUCTION)
+		return false;
+	if (flags & FAULT_FLAG_WRITE)
+		return object->vm_flags & VM_WRITE;
+	return object->vm_flags & (VM_READ | VM_WRITE);
+}
+
+/* Link the client and let the host resolve the fault, in @object. */
+static vm_fault_t fault_in_object(struct vm_area_struct *vma,
+				  unsigned long address,
+				  struct vm_area_struct *object,
+				  unsigned long haddr, unsigned int flags)
+{
+	if (!access_permitted(object, flags))
+		return VM_FAULT_SIGSEGV;
+	if (client_link(vma, address, object->vm_mm, haddr))
+		return VM_FAULT_OOM;
+	/* No registers: the event that they are for has the client's address. */
+	return handle_mm_fault(object, haddr, flags, NULL);
+}
+
+static void release_client(struct vm_area_struct *vma, unsigned int flags)
+{
+	if (flags & FAULT_FLAG_VMA_LOCK)
+		vma_end_read(vma);
+	else
+		mmap_read_unlock(vma->vm_mm);
+}
+
+/* The rules of handle_mm_fault() for locks hold for both mms. */
+static vm_fault_t client_fault(struct vm_area_struct *vma,
+			       unsigned long address, unsigned int flags)
+{
+	unsigned long haddr = mshare_host_address(vma, address);
+	struct mm_struct *host = mshare_host_mm(vma);
+	struct vm_area_struct *object;
+	vm_fault_t ret;
+
+	/* Linked, a mapping without any access would be a readable one. */
+	if (!vma_is_accessible(vma))
+		return VM_FAULT_SIGSEGV;
+
+	if (flags & FAULT_FLAG_VMA_LOCK) {
+		object = lock_vma_under_rcu(host, haddr);
+		if (!object) {
+			vma_end_read(vma);
+			return VM_FAULT_RETRY;
+		}
+		ret = fault_in_object(vma, address, object, haddr, flags);
+		if (!(ret & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)))
+			vma_end_read(object);
+	} else {
+		if (!(flags & FAULT_FLAG_RETRY_NOWAIT))
+			mmap_read_lock(host);
+		else if (!mmap_read_trylock(host))
+			return VM_FAULT_RETRY;
+		object = vma_lookup(host, haddr);
+		ret = object ? fault_in_object(vma, address, object, haddr, flags) :
+			       VM_FAULT_SIGSEGV;
+		if ((ret & VM_FAULT_RETRY) && (flags & FAULT_FLAG_RETRY_NOWAIT)) {
+			mmap_read_unlock(host);
+			return ret;
+		}
+		if (!(ret & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)))
+			mmap_read_unlock(host);
+	}
+
+	/*
+	 * The creator's cgroup is full and has nobody to kill. To try again
+	 * helps only who is in it.
+	 */
+	if ((ret & VM_FAULT_OOM) && client_is_foreign(vma))
+		ret = (ret & ~VM_FAULT_OOM) | VM_FAULT_SIGBUS;
+
+	/* The host's lock is gone: so must be the client's. */
+	if (ret & (VM_FAULT_RETRY | VM_FAULT_COMPLETED))
+		release_client(vma, flags);
+	return ret;
+}
+
+/**
+ * mshare_handle_fault - handle a fault in a mapping of a region
+ * @vma: the client VMA
+ * @address: the faulting address
+ * @flags: FAULT_FLAG_*
+ * @regs: the registers of the fault, or NULL
+ *
+ * Return: as handle_mm_fault(), which calls it.
+ */
+vm_fault_t mshare_handle_fault(struct vm_area_struct *vma,
+			       unsigned long address, unsigned int flags,
+			       struct pt_regs *regs)
+{
+	unsigned long major = current->maj_flt;
+	struct mem_cgroup *old;
+	vm_fault_t ret;
+
+	/*
+	 * The client's lock is held until the host is done, and with it the
+	 * region stays; @vma may be gone after that.
+	 */
+	old = region_charge_start(client_region(vma));
+	ret = client_fault(vma, address, flags);
+	region_charge_end(old);
+
+	if (!regs || (ret & (VM_FAULT_RETRY | VM_FAULT_ERROR)))
+		return ret;
+	if (current->maj_flt != major)
+		perf_sw_event(PERF_COUNT_SW_PAGE_FAULTS_MAJ, 1, regs, address);
+	else
+		perf_sw_event(PERF_COUNT_SW_PAGE_FAULTS_MIN, 1, regs, address);
+	return ret;
+}
+
+/**
+ * mshare_unlink_range - take the host's page tables out of a client's
+ * @tlb: the mmu_gather of the unmapping
+ * @vma: the client VMA
+ * @start: the first address
+ * @end: the address after the last
+ *
+ * The granules that @start and @end lie in go as a whole: a fault brings them
+ * back, where the VMA stays.
+ */
+void mshare_unlink_range(struct mmu_gather *tlb, struct vm_area_struct *vma,
+			 unsigned long start, unsigned long end)
+{
+	struct mm_struct *mm = vma->vm_mm;
+	unsigned long addr;
+	spinlock_t *ptl;
+	pgd_t *pgd;
+	p4d_t *p4d;
+	pud_t *pud;
+
+	tlb_start_vma(tlb, vma);
+	for (addr = start & PUD_MASK; addr < end; addr += PUD_SIZE) {
+		pgd = pgd_offset(mm, addr);
+		if (pgd_none_or_clear_bad(pgd))
+			continue;
+		p4d = p4d_offset(pgd, addr);
+		if (p4d_none_or_clear_bad(p4d))
+			continue;
+		pud = pud_offset(p4d, addr);
+		if (pud_none(READ_ONCE(*pud)))
+			continue;
+
+		ptl = pud_lock(mm, pud);
+		pud_clear(pud);
+		spin_unlock(ptl);
+		/*
+		 * There are translations of single pages below the entry, and
+		 * copies of the entry itself in paging-structure caches.
+		 */
+		tlb_flush_pte_range(tlb, addr, PUD_SIZE);
+		tlb->freed_tables = 1;
+	}
+	tlb_end_vma(tlb, vma);
+}
+
+/* Clients: VMAs */
+
+static void client_open(struct vm_area_struct *vma)
+{
+	atomic_long_inc(&client_region(vma)->clients);
+}
+
+static void client_close(struct vm_area_struct *vma)
+{
+	atomic_long_dec(&client_region(vma)->clients);
+}
+
+static int client_may_split(struct vm_area_struct *vma, unsigned long addr)
+{
+	return IS_ALIGNED(addr, MSHARE_GRANULARITY) ? 0 : -EINVAL;
+}
+
+static int client_mprotect(struct vm_area_struct *vma, unsigned long start,
+			   unsigned long end, unsigned long newflags)
+{
+	return -EINVAL;
+}
+
+/* handle_mm_fault() never gets as far as this. */
+static vm_fault_t client_no_fault(struct vm_fault *vmf)
+{
+	return VM_FAULT_SIGBUS;
+}
+
+#ifdef CONFIG_NUMA
+static int client_set_policy(struct vm_area_struct *vma, struct mempolicy *new)
+{
+	return -EINVAL;
+}
+#endif
+
+static const struct vm_operations_struct client_vm_ops = {
+	.open = client_open,
+	.close = client_close,
+	.may_split = client_may_split,
+	.mprotect = client_mprotect,
+	.fault = client_no_fault,
+#ifdef CONFIG_NUMA
+	.set_policy = client_set_policy,
+#endif
+};
+
+static int client_check(struct file *file, unsigned long len,
+			unsigned long pgoff)
+{
+	unsigned long size = READ_ONCE(mshare_region_of(file_inode(file))->size);
+
+	return size && len == size && !pgoff ? 0 : -EINVAL;
+}
+
+/**
+ * mshare_client_area - find a place for a mapping of a region
+ * @file: the region
+ * @addr: the wanted address, or 0
+ * @len: length in bytes
+ * @pgoff: offset in the region, in pages
+ * @flags: MAP_*
+ *
+ * All that can be wrong with the mapping is found here: later, what MAP_FIXED
+ * replaces is gone already.
+ *
+ * Return: the address, or an error.
+ */
+unsigned long mshare_client_area(struct file *file, unsigned long addr,
+				 unsigned long len, unsigned long pgoff,
+				 unsigned long flags)
+{
+	unsigned long type = flags & MAP_TYPE;
+	unsigned long area, hint;
+	int error;
+
+	error = client_check(file, len, pgoff);
+	if (error)
+		return error;
+	if (type != MAP_SHARED && type != MAP_SHARED_VALIDATE)
+		return -EINVAL;
+
+	if (flags & MAP_FIXED) {
+		if (!IS_ALIGNED(addr, MSHARE_GRANULARITY))
+			return -EINVAL;
+		return mm_get_unmapped_area(current->mm, NULL, addr, len, 0,
+					    flags);
+	}
+
+	hint = ALIGN(addr, MSHARE_GRANULARITY);
+	if (hint) {
+		area = mm_get_unmapped_area(current->mm, NULL, hint, len, 0,
+					    flags);
+		if (area == hint)
+			return area;
+	}
+
+	area = mm_get_unmapped_area(current->mm, NULL, 0,
+				    len + MSHARE_GRANULARITY - PAGE_SIZE, 0,
+				    flags);
+	return IS_ERR_VALUE(area) ? area : ALIGN(area, MSHARE_GRANULARITY);
+}
+
+/* The mmap operation of a region's file. */
+int mshare_client_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	int error;
+
+	error = client_check(file, vma->vm_end - vma->vm_start, vma->vm_pgoff);
+	if (error)
+		return error;
+	if (!(vma->vm_flags & VM_MAYSHARE) ||
+	    !IS_ALIGNED(vma->vm_start, MSHARE_GRANULARITY))
+		return -EINVAL;
+
+	/* VM_DONTEXPAND: no merging, no userfaultfd, no mlock, no khugepaged. */
+	vm_flags_set(vma, VM_MSHARE | VM_DONTEXPAND | VM_DONTDUMP);
+	vma->vm_ops = &client_vm_ops;
+	client_open(vma);
+	return 0;
+}
+
+/* Objects */
+
+static const u32 object_flags = MAP_TYPE | MAP_FIXED | MAP_FIXED_NOREPLACE |
+				MAP_ANONYMOUS | MAP_HUGETLB |
+				((u32)MAP_HUGE_MASK << MAP_HUGE_SHIFT);
+
+/* Is [offset, offset + size) in the region, and made of whole pages? */
+static bool range_in_region(const struct mshare_region *region, u64 offset,
+			    u64 size)
+{
+	return size && IS_ALIGNED(offset | size, PAGE_SIZE) &&
+	       size <= region->size && offset <= region->size - size;
+}
+
+/* Why the file can't be an object, as an errno. */
+static int check_object_file(const struct mshare_create *args)
+{
+	struct file *file = fget(args->fd);
+	int error;
+
+	if (!file)
+		return -EBADF;
+	if (file_is_mshare_region(file))
+		error = -EINVAL;
+	else if (!S_ISREG(file_inode(file)->i_mode) || is_file_hugepages(file) ||
+		 IS_DAX(file_inode(file)))
+		error = -ENODEV;
+	else if (!(file->f_mode & FMODE_READ) ||
+		 ((args->prot & PROT_WRITE) && !(file->f_mode & FMODE_WRITE)))
+		error = -EACCES;
+	else
+		error = -EOPNOTSUPP;
+	fput(file);
+	return error;
+}
+
+static int check_object(const struct mshare_region *region,
+			const struct mshare_create *args)
+{
+	if ((args->flags & MAP_TYPE) != MAP_SHARED ||
+	    !(args->flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) ||
+	    (args->flags & ~object_flags))
+		return -EINVAL;
+	if (!(args->flags & MAP_HUGETLB) && (args->flags >> MAP_HUGE_SHIFT))
+		return -EINVAL;
+	if (args->prot & ~(PROT_READ | PROT_WRITE))
+		return -EINVAL;
+	if (!range_in_region(region, args->region_offset, args->size) ||
+	    offset_in_page(args->offset))
+		return -EINVAL;
+
+	if (!(args->flags & MAP_ANONYMOUS))
+		return check_object_file(args);
+	if (args->fd != (u32)-1)
+		return -EINVAL;
+	if (args->flags & MAP_HUGETLB)
+		return IS_ALIGNED(args->region_offset | args->size, PMD_SIZE) ?
+		       -EOPNOTSUPP : -EINVAL;
+	return 0;
+}
+
+/* A VMA for anonymous shared memory, not in the host's tree yet. */
+static struct vm_area_struct *alloc_object(struct mm_struct *host,
+					   const struct mshare_create *args)
+{
+	unsigned long start = MSHARE_BASE + args->region_offset;
+	struct vm_area_struct *object;
+	int error;
+
+	object = vm_area_alloc(host);
+	if (!object)
+		return ERR_PTR(-ENOMEM);
+
+	vma_set_range(object, start, start + args->size, 0);
+	vm_flags_init(object, calc_vm_prot_bits(args->prot, 0) | VM_SHARED |
+			      VM_MAYSHARE | VM_MAYREAD | VM_MAYWRITE);
+	object->vm_page_prot = vm_get_page_prot(object->vm_flags);
+	error = shmem_zero_setup(object);
+	if (error) {
+		vm_area_free(object);
+		return ERR_PTR(error);
+	}
+	return object;
+}
+
+static void free_object(struct vm_area_struct *object)
+{
+	fput(object->vm_file);
+	vm_area_free(object);
+}
+
+/* Pages of the objects that lie in [start, end). Under the host's mmap_lock. */
+static long pages_mapped(struct mm_struct *host, unsigned long start,
+			 unsigned long end)
+{
+	struct vm_area_struct *object;
+	VMA_ITERATOR(vmi, host, start);
+	long pages = 0;
+
+	for_each_vma_range(vmi, object, end)
+		pages += PHYS_PFN(min(end, object->vm_end) -
+				  max(start, object->vm_start));
+	return pages;
+}
+
+/*
+ * Put @object in the host's tree in place of what is there, or change nothing.
+ * This is what mmap_region() does, but in another mm than current's.
+ */
+static int insert_object(struct mm_struct *host, struct vm_area_struct *object)
+{
+	struct vma_munmap_struct vms;
+	struct maple_tree mt_detach;
+	struct ma_state mas_detach;
+	struct vm_area_struct *old;
+	int error;
+	VMA_ITERATOR(vmi, host, object->vm_start);
+
+	if (host->map_count >= READ_ONCE(sysctl_max_map_count))
+		return -ENOMEM;
+
+	old = vma_find(&vmi, object->vm_end);
+	init_vma_munmap(&vms, &vmi, old, object->vm_start, object->vm_end, NULL,
+			false);
+	if (old) {
+		mt_init_flags(&mt_detach,
+			      vmi.mas.tree->ma_flags & MT_FLAGS_LOCK_MASK);
+		mt_on_stack(mt_detach);
+		mas_init(&mas_detach, &mt_detach, 0);
+		error = vms_gather_munmap_vmas(&vms, &mas_detach);
+		if (error)
+			return error;
+	}
+
+	vma_iter_config(&vmi, object->vm_start, object->vm_end);
+	if (vma_iter_prealloc(&vmi, object)) {
+		if (old)
+			vms_abort_munmap_vmas(&vms, &mas_detach);
+		return -ENOMEM;
+	}
+
+	if (old)
+		vms_clean_up_area(&vms, &mas_detach);
+	vma_start_write(object);
+	vma_iter_store(&vmi, object);
+	host->map_count++;
+	vma_link_file(object);
+	khugepaged_enter_vma(object, object->vm_flags);
+	vms_complete_munmap_vmas(&vms, &mas_detach);
+	vm_stat_account(host, object->vm_flags, vma_pages(object));
+	vma_set_page_prot(object);
+	return 0;
+}
+
+static int replace_objects(struct inode *inode, struct vm_area_struct *object,
+			   bool noreplace)
+{
+	struct mm_struct *host = object->vm_mm;
+	long grown;
+	int error;
+
+	if (noreplace && find_vma_intersection(host, object->vm_start,
+					       object->vm_end))
+		return -EEXIST;
+
+	grown = vma_pages(object) -
+		pages_mapped(host, object->vm_start, object->vm_end);
+	error = msharefs_charge(inode, grown);
+	if (error)
+		return error;
+	error = insert_object(host, object);
+	if (error)
+		msharefs_charge(inode, -grown);
+	return error;
+}
+
+/* MSHAREFS_CREATE_MAPPING */
+int mshare_region_map(struct inode *inode, const struct mshare_create *args)
+{
+	struct mshare_region *region = mshare_region_of(inode);
+	struct mm_struct *host = region->host;
+	struct vm_area_struct *object;
+	struct mem_cgroup *old;
+	int error;
+
+	error = check_object(region, args);
+	if (error)
+		return error;
+
+	old = region_charge_start(region);
+	object = alloc_object(host, args);
+	if (IS_ERR(object)) {
+		error = PTR_ERR(object);
+		goto out;
+	}
+	error = mmap_write_lock_killable(host);
+	if (!error) {
+		error = replace_objects(inode, object,
+					args->flags & MAP_FIXED_NOREPLACE);
+		mmap_write_unlock(host);
+	}
+	if (error)
+		free_object(object);
+out:
+	region_charge_end(old);
+	return error;
+}
+
+/* Take out the objects in [start, end). Under the host's mmap_lock. */
+static int remove_objects(struct mm_struct *host, unsigned long start,
+			  unsigned long end, long *pages)
+{
+	struct vm_area_struct *first;
+	VMA_ITERATOR(vmi, host, start);
+
+	*pages = pages_mapped(host, start, end);
+	first = vma_find(&vmi, end);
+	if (!first)
+		return 0;
+	return do_vmi_align_munmap(&vmi, first, host, start, end, NULL, false);
+}
+
+/* MSHAREFS_UNMAP */
+int mshare_region_unmap(struct inode *inode, const struct mshare_unmap *args)
+{
+	struct mshare_region *region = mshare_region_of(inode);
+	unsigned long start = MSHARE_BASE + args->region_offset;
+	struct mem_cgroup *old;
+	long pages;
+	int error;
+
+	if (!range_in_region(region, args->region_offset, args->size))
+		return -EINVAL;
+
+	error = mmap_write_lock_killable(region->host);
+	if (error)
+		return error;
+	old = region_charge_start(region);
+	error = remove_objects(region->host, start, start + args->size, &pages);
+	region_charge_end(old);
+	mmap_write_unlock(region->host);
+	if (!error)
+		msharefs_charge(inode, -pages);
+	return error;
+}
+
+/* fdinfo: what is in the region, so that tools need no state of their own. */
+void mshare_region_show(struct seq_file *m, struct mshare_region *region)
+{
+	struct vm_area_struct *object;
+	VMA_ITERATOR(vmi, region->host, 0);
+
+	seq_printf(m, "mshare_clients:\t%ld\n",
+		   atomic_long_read(&region->clients));
+	if (mmap_read_lock_killable(region->host))
+		return;
+	for_each_vma(vmi, object)
+		seq_printf(m, "mshare_object:\t0x%lx 0x%lx %c%c anon -\n",
+			   object->vm_start - MSHARE_BASE,
+			   object->vm_end - object->vm_start,
+			   object->vm_flags & VM_READ ? 'r' : '-',
+			   object->vm_flags & VM_WRITE ? 'w' : '-');
+	mmap_read_unlock(region->host);
+}
+
+/* Regions */
+
+/**
+ * mshare_region_set_size - give a region its size, once
+ * @region: the region; the caller holds its inode's lock
+ * @size: in bytes, a multiple of the granularity
+ *
+ * Return: 0, or -EINVAL.
+ */
+int mshare_region_set_size(struct mshare_region *region, u64 size)
+{
+	if (region->size || !size || size > MSHARE_MAX_SIZE ||
+	    !IS_ALIGNED(size, MSHARE_GRANULARITY))
+		return -EINVAL;
+	WRITE_ONCE(region->size, size);
+	return 0;
+}
+
+/**
+ * mshare_region_init - make a region's host mm
+ * @region: the region, all zero
+ *
+ * Return: 0, or -ENOMEM.
+ */
+int mshare_region_init(struct mshare_region *region)
+{
+	struct mm_struct *host = mm_alloc();
+
+	if (!host)
+		return -ENOMEM;
+
+	lockdep_set_class_and_name(&host->mmap_lock, &mshare_host_lock_key,
+				   "&region->host->mmap_lock");
+	region->notifier = mmu_notifier_get(&host_notifier_ops, host);
+	if (IS_ERR(region->notifier)) {
+		mmput(host);
+		return PTR_ERR(region->notifier);
+	}
+
+	/* What mm_alloc() takes over from current is not for this mm. */
+	host->flags = 0;
+	host->def_flags = 0;
+#ifdef CONFIG_MEMCG
+	RCU_INIT_POINTER(host->owner, NULL);
+	region->memcg = get_mem_cgroup_from_mm(current->mm);
+#endif
+	region->host = host;
+	WRITE_ONCE(host->mshare_region, region);
+	return 0;
+}
+
+/**
+ * mshare_region_destroy - free a region's memory and page tables
+ * @region: the region; it has neither clients nor open files
+ *
+ * Return: the number of pages that its objects had mapped.
+ */
+long mshare_region_destroy(struct mshare_region *region)
+{
+	struct mm_struct *host = region->host;
+	struct mmu_gather tlb;
+	long pages;
+
+	if (!host)
+		return 0;
+
+	mmap_read_lock(host);
+	pages = pages_mapped(host, 0, ULONG_MAX);
+	mmap_read_unlock(host);
+
+	/* Without clients there is nobody left to tell. */
+	mmu_notifier_put(region->notifier);
+
+	/*
+	 * This unmaps all, and as the mm is marked it leaves all tables where
+	 * they are, also those far from any VMA: free them without the mark.
+	 */
+	mmgrab(host);
+	WARN_ON_ONCE(atomic_read(&host->mm_users) != 1);
+	mmput(host);
+	WRITE_ONCE(host->mshare_region, NULL);
+	tlb_gather_mmu(&tlb, host);
+	free_pgd_range(&tlb, MSHARE_BASE, MSHARE_BASE + region->size, 0, 0);
+	tlb_finish_mmu(&tlb);
+	mmdrop(host);
+
+#ifdef CONFIG_MEMCG
+	mem_cgroup_put(region->memcg);
+#endif
+	region->host = NULL;
+	return pages;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the two halves of msharefs share: the regions, and the file system. */
+#ifndef __MM_MSHARE_H
+#define __MM_MSHARE_H
+
+#include <linux/atomic.h>
+#include <linux/fs.h>
+#include <linux/mm_types.h>
+#include <linux/msharefs.h>
+
+struct mem_cgroup;
+struct mmu_notifier;
+struct seq_file;
+
+/*
+ * A client's page tables end at a PUD entry that points to the host's PMD page.
+ * Below it is everything that can be a leaf or go away while the region lives:
+ * PMD-sized pages and PTE pages.
+ */
+#define MSHARE_GRANULARITY	PUD_SIZE
+
+/**
+ * struct mshare_region - a region's memory and page tables
+ * @host: the mm that holds the objects' VMAs and the page tables
+ * @notifier: passes TLB flushes of @host on to the clients
+ * @memcg: the cgroup of the region's creator, with a reference; may be NULL
+ * @clients: number of client VMAs
+ * @size: length in bytes; 0 until it is set, and constant afterwards
+ */
+struct mshare_region {
+	struct mm_struct *host;
+	struct mmu_notifier *notifier;
+	struct mem_cgroup *memcg;
+	atomic_long_t clients;
+	unsigned long size;
+};
+
+/*
+ * Accounting of the pages that objects may map, by file system instance. The
+ * callee returns -ENOSPC past the limit; a negative number gives back.
+ */
+int msharefs_charge(struct inode *inode, long pages);
+
+struct mshare_region *mshare_region_of(struct inode *inode);
+
+int mshare_region_init(struct mshare_region *region);
+long mshare_region_destroy(struct mshare_region *region);
+int mshare_region_set_size(struct mshare_region *region, u64 size);
+int mshare_region_map(struct inode *inode, const struct mshare_create *args);
+int mshare_region_unmap(struct inode *inode, const struct mshare_unmap *args);
+void mshare_region_show(struct seq_file *m, struct mshare_region *region);
+
+int mshare_client_mmap(struct file *file, struct vm_area_struct *vma);
+unsigned long mshare_client_area(struct file *file, unsigned long addr,
+				 unsigned long len, unsigned long pgoff,
+				 unsigned long flags);
+
+bool file_is_mshare_region(struct file *file);
+
+#endif /* __MM_MSHARE_H */
