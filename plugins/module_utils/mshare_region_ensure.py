@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""Read, plan, apply: what the module mshare_region and the command `mshare region` share."""
+
+from __future__ import annotations
+
+import os
+
+from .mshare_region_errors import NoMshare, RegionError
+from .mshare_region_plan import plan, target
+from .mshare_region_slice import in_slice
+from .mshare_region_spec import declaration
+from .mshare_region_store import ROOT, Store
+
+
+def ensure(arguments, root=ROOT, check=False, kernel=None):
+    """Bring one region to what `arguments` declare (see mshare_region_spec), or only tell what it takes.
+
+    Returns a dict: `name`, `path`, `steps` (the plan), `before` and `after` (states, or None for no region),
+    `granularity` (bytes, or None where no msharefs is mounted), `rounded` (whether the size was rounded up)
+    and `warnings`. A host without a mount has no regions: nothing is absent there, and with `check` the plan
+    is told as far as it can be. Raises RegionError and its kinds.
+    """
+    desired = declaration(arguments, os.sysconf("SC_PAGE_SIZE"))
+    name = desired["name"]
+    try:
+        with Store(root, kernel=kernel, change=not check) as store:
+            granularity = store.granularity()
+            before = store.find(name)
+            if before and before["objects"] is None:
+                raise RegionError(
+                    "opening %s: permission denied" % store.path(name), "run it as root or as its owner"
+                )
+            steps = plan(desired, before, granularity)
+            answer = _answer(desired, root, granularity, before, steps)
+            if steps and not check:
+                _apply(store, name, steps, answer["warnings"])
+            return answer
+    except NoMshare as error:
+        if desired["state"] == "present" and not check:
+            raise
+        answer = _answer(desired, root, None, None, plan(desired, None, os.sysconf("SC_PAGE_SIZE")))
+        if answer["steps"]:
+            answer["warnings"].append(
+                "%s: the size of region %s is rounded up once it is" % (error.message, name)
+            )
+        return answer
+
+
+def _apply(store, name, steps, warnings):
+    if all(step["do"] != "create" for step in steps):
+        store.apply(name, steps)
+        return
+    with in_slice() as elsewhere:
+        store.apply(name, steps)
+    if elsewhere:
+        warnings.append("the memory of region %s is charged to the caller's cgroup (%s)" % (name, elsewhere))
+
+
+def _answer(desired, root, granularity, before, steps):
+    known = granularity or os.sysconf("SC_PAGE_SIZE")
+    after = target(desired, before, known)
+    return {
+        "name": desired["name"],
+        "path": os.path.join(root, desired["name"]),
+        "steps": steps,
+        "before": state(before),
+        "after": state(after),
+        "granularity": granularity,
+        "rounded": bool(granularity and after and desired["size"] not in (None, after["size"])),
+        "warnings": [],
+    }
+
+
+def state(region):
+    """A region as people read it: what a declaration can say of it, mode in octal; None stays None."""
+    if region is None:
+        return None
+    keys = ("offset", "size", "access", "type")
+    return {
+        "size": region["size"],
+        "owner": region["owner"],
+        "group": region["group"],
+        "mode": "%04o" % region["mode"],
+        "objects": None
+        if region["objects"] is None
+        else [{key: one[key] for key in keys} for one in region["objects"]],
+    }
