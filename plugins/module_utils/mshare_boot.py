@@ -32,8 +32,8 @@ OURS = "-mshare"
 def dropin_text(cmdline):
     """The bootloader drop-in: boot the saved entry, show a flat menu, add these words to the command line."""
     return (
-        "# Managed by the role mshare.fleet.mshare_kernel: which kernel starts is the saved entry in
-        grubenv.\n" "GRUB_DEFAULT=saved\n"
+        "# Managed by the role mshare.fleet.mshare_kernel: the saved entry says which kernel starts.\n"
+        "GRUB_DEFAULT=saved\n"
         "GRUB_SAVEDEFAULT=false\n"
         "GRUB_DISABLE_SUBMENU=y\n"
         'GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT %s"\n' % cmdline

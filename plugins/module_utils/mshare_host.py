@@ -84,7 +84,7 @@ def build_id_of(notes):
 
 
 def mounts_of(mountinfo):
-    """The mounts in the text of `/proc/self/mountinfo`, in order: dicts of device, point, options, type, source."""
+    """The mounts in `/proc/self/mountinfo`, in order: dicts of device, point, options, type, source."""
     mounts = []
     for line in mountinfo.splitlines():
         left, dash, right = line.partition(" - ")

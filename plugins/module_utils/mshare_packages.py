@@ -25,7 +25,7 @@ _APT = ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=120", "-o", "Dpkg::Opt
 
 
 def known_versions(madison):
-    """The versions that apt can install, from what `apt-cache madison NAME...` prints: name to a set of versions."""
+    """The versions that apt can install, as `apt-cache madison NAME...` prints: name to a set."""
     known = {}
     for line in madison.splitlines():
         fields = [field.strip() for field in line.split("|")]
@@ -58,7 +58,7 @@ def plan_install(wanted, known):
 
 
 def plan_remove(installed, patterns):
-    """The command that purges the installed packages whose names match shell patterns: a list of argv, maybe empty."""
+    """The command that purges installed packages by shell patterns of names: a list of argv, maybe empty."""
     names = sorted(
         name for name in installed if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
     )
