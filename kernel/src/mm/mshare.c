@@ -152,6 +152,14 @@ static bool client_is_foreign(struct vm_area_struct *vma)
 
 /* Clients: faults */
 
+static void client_set_pud(struct mm_struct *mm, pud_t *pud, pud_t value)
+{
+	spinlock_t *ptl = pud_lock(mm, pud);
+
+	set_pud(pud, value);
+	spin_unlock(ptl);
+}
+
 /*
  * Point the client's PUD entry for @address to the host's PMD page. The caller
  * holds a lock on the client VMA and one on the host VMA at @haddr.
@@ -163,7 +171,6 @@ static int client_link(struct vm_area_struct *vma, unsigned long address,
 	pgdval_t flags = _PAGE_TABLE;
 	p4d_t *p4d, *hp4d;
 	pud_t *pud, *hpud;
-	spinlock_t *ptl;
 
 	p4d = p4d_alloc(mm, pgd_offset(mm, address), address);
 	if (!p4d)
@@ -188,10 +195,8 @@ static int client_link(struct vm_area_struct *vma, unsigned long address,
 	if (!(vma->vm_flags & VM_WRITE))
 		flags &= ~_PAGE_RW;
 
-	ptl = pud_lock(mm, pud);
-	if (pud_none(*pud))
-		set_pud(pud, __pud(__pa(pud_pgtable(*hpud)) | flags));
-	spin_unlock(ptl);
+	/* Two threads of the client may both do so: the value is the same. */
+	client_set_pud(mm, pud, __pud(__pa(pud_pgtable(*hpud)) | flags));
 	return 0;
 }
 
@@ -327,7 +332,6 @@ void mshare_unlink_range(struct mmu_gather *tlb, struct vm_area_struct *vma,
 {
 	struct mm_struct *mm = vma->vm_mm;
 	unsigned long addr;
-	spinlock_t *ptl;
 	pgd_t *pgd;
 	p4d_t *p4d;
 	pud_t *pud;
@@ -344,9 +348,7 @@ void mshare_unlink_range(struct mmu_gather *tlb, struct vm_area_struct *vma,
 		if (pud_none(READ_ONCE(*pud)))
 			continue;
 
-		ptl = pud_lock(mm, pud);
-		pud_clear(pud);
-		spin_unlock(ptl);
+		client_set_pud(mm, pud, __pud(0));
 		/*
 		 * There are translations of single pages below the entry, and
 		 * copies of the entry itself in paging-structure caches.
@@ -574,8 +576,8 @@ static void free_object(struct vm_area_struct *object)
 static long pages_mapped(struct mm_struct *host, unsigned long start,
 			 unsigned long end)
 {
-	struct vm_area_struct *object;
 	VMA_ITERATOR(vmi, host, start);
+	struct vm_area_struct *object;
 	long pages = 0;
 
 	for_each_vma_range(vmi, object, end)
@@ -590,12 +592,12 @@ static long pages_mapped(struct mm_struct *host, unsigned long start,
  */
 static int insert_object(struct mm_struct *host, struct vm_area_struct *object)
 {
+	VMA_ITERATOR(vmi, host, object->vm_start);
 	struct vma_munmap_struct vms;
 	struct maple_tree mt_detach;
 	struct ma_state mas_detach;
 	struct vm_area_struct *old;
 	int error;
-	VMA_ITERATOR(vmi, host, object->vm_start);
 
 	if (host->map_count >= READ_ONCE(sysctl_max_map_count))
 		return -ENOMEM;
@@ -691,8 +693,8 @@ out:
 static int remove_objects(struct mm_struct *host, unsigned long start,
 			  unsigned long end, long *pages)
 {
-	struct vm_area_struct *first;
 	VMA_ITERATOR(vmi, host, start);
+	struct vm_area_struct *first;
 
 	*pages = pages_mapped(host, start, end);
 	first = vma_find(&vmi, end);
@@ -728,8 +730,8 @@ int mshare_region_unmap(struct inode *inode, const struct mshare_unmap *args)
 /* fdinfo: what is in the region, so that tools need no state of their own. */
 void mshare_region_show(struct seq_file *m, struct mshare_region *region)
 {
-	struct vm_area_struct *object;
 	VMA_ITERATOR(vmi, region->host, 0);
+	struct vm_area_struct *object;
 
 	seq_printf(m, "mshare_clients:\t%ld\n",
 		   atomic_long_read(&region->clients));

@@ -48,14 +48,14 @@ struct msharefs_context {
 	unsigned int seen;		/* a bit for each option given */
 };
 
-enum msharefs_param { Opt_gid, Opt_mode, Opt_nr_regions, Opt_size, Opt_uid };
+enum msharefs_param { OPT_GID, OPT_MODE, OPT_NR_REGIONS, OPT_SIZE, OPT_UID };
 
 static const struct fs_parameter_spec msharefs_parameters[] = {
-	fsparam_gid("gid", Opt_gid),
-	fsparam_u32oct("mode", Opt_mode),
-	fsparam_string("nr_regions", Opt_nr_regions),
-	fsparam_string("size", Opt_size),
-	fsparam_uid("uid", Opt_uid),
+	fsparam_gid("gid", OPT_GID),
+	fsparam_u32oct("mode", OPT_MODE),
+	fsparam_u64("nr_regions", OPT_NR_REGIONS),
+	fsparam_string("size", OPT_SIZE),
+	fsparam_uid("uid", OPT_UID),
 	{}
 };
 
@@ -334,23 +334,17 @@ static void msharefs_evict_inode(struct inode *inode)
 
 /* Mounts */
 
-static int parse_limit(struct fs_context *fc, struct fs_parameter *param,
-		       bool bytes, long *limit)
+/* A number of bytes with a suffix, as pages; a page begun counts. */
+static int parse_size(struct fs_context *fc, struct fs_parameter *param,
+		      long *pages)
 {
 	unsigned long long value;
 	char *rest;
 
-	if (!isdigit(*param->string))
-		return invalfc(fc, "Bad value for '%s'", param->key);
-	if (bytes) {
-		value = memparse(param->string, &rest);
-		value = value / PAGE_SIZE + !!(value % PAGE_SIZE);
-	} else {
-		value = simple_strtoull(param->string, &rest, 10);
-	}
-	if (*rest || value > LONG_MAX)
-		return invalfc(fc, "Bad value for '%s'", param->key);
-	*limit = value;
+	value = memparse(param->string, &rest);
+	if (rest == param->string || *rest || value > LONG_MAX)
+		return invalfc(fc, "Bad value for 'size'");
+	*pages = DIV_ROUND_UP(value, PAGE_SIZE);
 	return 0;
 }
 
@@ -366,22 +360,24 @@ static int msharefs_parse_param(struct fs_context *fc,
 		return opt;
 
 	switch (opt) {
-	case Opt_mode:
+	case OPT_MODE:
 		if (result.uint_32 & ~07777)
 			return invalfc(fc, "Bad value for 'mode'");
 		ctx->mode = result.uint_32;
 		break;
-	case Opt_uid:
+	case OPT_UID:
 		ctx->uid = result.uid;
 		break;
-	case Opt_gid:
+	case OPT_GID:
 		ctx->gid = result.gid;
 		break;
-	case Opt_size:
-		error = parse_limit(fc, param, true, &ctx->limit.pages);
+	case OPT_SIZE:
+		error = parse_size(fc, param, &ctx->limit.pages);
 		break;
-	case Opt_nr_regions:
-		error = parse_limit(fc, param, false, &ctx->limit.regions);
+	case OPT_NR_REGIONS:
+		if (result.uint_64 > LONG_MAX)
+			return invalfc(fc, "Bad value for 'nr_regions'");
+		ctx->limit.regions = result.uint_64;
 		break;
 	}
 	ctx->seen |= BIT(opt);
@@ -449,9 +445,9 @@ static int msharefs_reconfigure(struct fs_context *fc)
 
 	spin_lock(&sbi->lock);
 	limit = sbi->limit;
-	if (ctx->seen & BIT(Opt_size))
+	if (ctx->seen & BIT(OPT_SIZE))
 		limit.pages = ctx->limit.pages;
-	if (ctx->seen & BIT(Opt_nr_regions))
+	if (ctx->seen & BIT(OPT_NR_REGIONS))
 		limit.regions = ctx->limit.regions;
 	if ((limit.pages && sbi->used.pages > limit.pages) ||
 	    (limit.regions && sbi->used.regions > limit.regions))
@@ -463,13 +459,13 @@ static int msharefs_reconfigure(struct fs_context *fc)
 		return invalfc(fc, "The limit is below what is in use");
 
 	inode_lock(root);
-	if (ctx->seen & BIT(Opt_mode))
+	if (ctx->seen & BIT(OPT_MODE))
 		root->i_mode = S_IFDIR | ctx->mode;
-	if (ctx->seen & BIT(Opt_uid))
+	if (ctx->seen & BIT(OPT_UID))
 		root->i_uid = ctx->uid;
-	if (ctx->seen & BIT(Opt_gid))
+	if (ctx->seen & BIT(OPT_GID))
 		root->i_gid = ctx->gid;
-	if (ctx->seen & (BIT(Opt_mode) | BIT(Opt_uid) | BIT(Opt_gid)))
+	if (ctx->seen & (BIT(OPT_MODE) | BIT(OPT_UID) | BIT(OPT_GID)))
 		inode_set_ctime_current(root);
 	inode_unlock(root);
 	return 0;
