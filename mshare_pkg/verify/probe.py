@@ -1,0 +1,110 @@
+"""Run the host-side programs of the role mshare_verify on hosts: one round trip for each program and host.
+
+The programs (facts.py, touch.py, measure.py) need nothing on the host but Python's standard library; their
+text travels in the command line, and what they print is JSON.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+import zlib
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
+from typing import Any, Protocol
+
+from ..errors import InfraError
+from ..paths import project_root
+
+#: Hosts that are asked at the same time.
+WORKERS = 8
+
+
+class Answer(Protocol):
+    """What a remote command left: testinfra's CommandResult."""
+
+    @property
+    def rc(self) -> int: ...
+    @property
+    def stdout(self) -> str: ...
+    @property
+    def stderr(self) -> str: ...
+
+
+class Host(Protocol):
+    """The part of a testinfra host that is used here."""
+
+    def run(self, command: str, *args: str) -> Answer: ...
+
+
+def command(program: str, arguments: Sequence[str] = ()) -> str:
+    """The shell command that runs a program of the role on a host, its text packed into it."""
+    text = (project_root() / "roles" / "mshare_verify" / "files" / f"{program}.py").read_bytes()
+    packed = base64.b64encode(zlib.compress(text, 9)).decode()
+    start = (
+        "import base64,sys,zlib;"
+        f"sys.argv[0]={program!r};"
+        f"exec(compile(zlib.decompress(base64.b64decode({packed!r})),{program + '.py'!r},'exec'))"
+    )
+    return shlex.join(["python3", "-c", start, *arguments])
+
+
+def ask(host: Host, name: str, program: str, arguments: Sequence[str] = ()) -> dict[str, Any]:
+    """Run a program on a host and return what it printed.
+
+    Raises:
+        InfraError: the host was not reached, or the program failed there or printed no JSON.
+    """
+    remedy = f"try `ssh {name} python3 -V`, and look at the host's console"
+    try:
+        answer = host.run(command(program, arguments))
+    except RuntimeError as error:  # what testinfra raises when ssh itself fails
+        raise InfraError(f"{name}: running {program}: {error}", remedy) from error
+    if answer.rc != 0:
+        raise InfraError(f"{name}: {program} ended with {answer.rc}: {answer.stderr.strip()[-2000:]}", remedy)
+    try:
+        data = json.loads(answer.stdout)
+    except ValueError as error:
+        raise InfraError(f"{name}: {program} printed no JSON: {answer.stdout[:200]!r}", remedy) from error
+    if not isinstance(data, dict):
+        raise InfraError(f"{name}: {program} printed {type(data).__name__}, not an object", remedy)
+    return data
+
+
+class Probes:
+    """Answers of many hosts: a host's programs run in order, hosts in parallel; each a value or its error."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(WORKERS)
+        self._answers: dict[tuple[str, str], Future[dict[str, Any]]] = {}
+
+    def start(self, host: Host, name: str, jobs: Iterable[tuple[str, Sequence[str]]]) -> None:
+        """Begin to ask a host; `jobs` are programs and their arguments."""
+        work = []
+        for program, arguments in jobs:
+            future: Future[dict[str, Any]] = Future()
+            self._answers[name, program] = future
+            work.append((future, partial(ask, host, name, program, arguments)))
+
+        def run_all() -> None:
+            for future, job in work:
+                try:
+                    future.set_result(job())
+                except Exception as error:  # the waiter gets it
+                    future.set_exception(error)
+
+        self._pool.submit(run_all)
+
+    def answer(self, name: str, program: str) -> dict[str, Any]:
+        """What a program printed on a host; waits for it. Raises what it raised."""
+        return self._answers[name, program].result()
+
+    def settle(self, name: str) -> None:
+        """Wait until a host's programs have ended, whichever way."""
+        wait(future for (host, _), future in self._answers.items() if host == name)
+
+    def close(self) -> None:
+        """Wait for what still runs."""
+        self._pool.shutdown()
