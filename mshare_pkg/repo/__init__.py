@@ -1,0 +1,1 @@
+"""The signed apt repository that hosts install from."""
