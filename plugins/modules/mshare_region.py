@@ -11,10 +11,9 @@ module: mshare_region
 short_description: Make, change and remove regions of msharefs
 version_added: 0.1.0
 description:
-  - A region is a file in a mounted msharefs. Processes that map it share its memory and the page tables of that
-    memory.
-  - The module reads what is there from the file and from the kernel's fdinfo, plans, then acts. There is no state
-    file.
+  - A region is a file in a mounted msharefs. Processes that map it share its memory and its page tables.
+  - The module reads what is there from the file and from the kernel's fdinfo, plans, then acts. It keeps no
+    state file.
   - Regions that it makes are charged to C(mshare-regions.slice), where systemd and cgroup v2 run.
 options:
   name:

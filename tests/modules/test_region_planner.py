@@ -45,8 +45,8 @@ def test_no_op_cases_say_so() -> None:
 
 def apply(found: dict[str, Any] | None, steps: list[dict[str, Any]]) -> dict[str, Any] | None:
     """What msharefs would hold after the steps."""
-    for step in steps:
-        step = dict(step)
+    for planned in steps:
+        step = dict(planned)
         do = step.pop("do")
         if do == "remove":
             found = None
