@@ -1,0 +1,507 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Who may touch what: loads, stores, and the kernel on a process's behalf.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <linux/io_uring.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "region.h"
+
+/* Objects of the region of most cases; HOLE has none. */
+#define READ_WRITE	0
+#define READ_ONLY	(1 * MIB)
+#define NO_ACCESS	(2 * MIB)
+#define HOLE		(3 * MIB)
+
+static int the_fd;
+
+static char *mixed_region(int prot)
+{
+	the_fd = region_new("a", 1);
+	CHECK_OK(object_add(the_fd, READ_WRITE, MIB));
+	CHECK_OK(object_create(the_fd, READ_ONLY, MIB, PROT_READ, ANON, -1, 0));
+	CHECK_OK(object_create(the_fd, NO_ACCESS, MIB, PROT_NONE, ANON, -1, 0));
+	return region_map(the_fd, prot);
+}
+
+static void faults_at(const char *p, int store)
+{
+	unsigned char c;
+	int sig;
+
+	fault_address = NULL;
+	sig = store ? poke((char *)p, 1) : peek(p, &c);
+	CHECK_MSG(sig == SIGSEGV, "%s at %p: signal %d", store ? "store" : "load", p, sig);
+	CHECK_MSG(fault_address == p, "si_addr is %p, not %p", fault_address, p);
+}
+
+static void store_to_read_only(void)
+{
+	char *p = mixed_region(RW);
+
+	faults_at(p + READ_ONLY, 1);		/* as the first touch */
+	CHECK(get(p + READ_ONLY) == 0);
+	faults_at(p + READ_ONLY, 1);		/* when the page is there */
+	faults_at(p + READ_ONLY + MIB - 1, 1);
+	CHECK(get(p + READ_ONLY) == 0);
+	put(p + READ_WRITE, 1);
+}
+
+static void load_without_read(void)
+{
+	char *p = mixed_region(RW);
+
+	faults_at(p + NO_ACCESS, 0);
+	faults_at(p + NO_ACCESS, 1);
+	faults_at(p + NO_ACCESS + MIB - 1, 0);
+}
+
+static void hole(void)
+{
+	char *p = mixed_region(RW);
+
+	faults_at(p + HOLE, 0);
+	faults_at(p + HOLE, 1);
+	faults_at(p + granule() - 1, 0);
+	CHECK_OK(object_add(the_fd, HOLE, MIB));
+	put(p + HOLE, 1);
+}
+
+static void empty_region(void)
+{
+	char *p = region_map(region_new("a", 2), RW);
+
+	faults_at(p, 0);
+	faults_at(p + granule(), 1);
+}
+
+static void objects_seen_by_reader(void *arg)
+{
+	char *p = region_map(region_open("a", O_RDONLY), PROT_READ);
+
+	(void)arg;
+	faults_at(p + READ_WRITE, 1);
+	CHECK(get(p + READ_WRITE) == 42);
+	faults_at(p + READ_WRITE, 1);
+	faults_at(p + NO_ACCESS, 0);
+	faults_at(p + HOLE, 0);
+}
+
+static void read_only_client(void)
+{
+	char *p = mixed_region(RW);
+
+	put(p + READ_WRITE, 42);	/* its PTE is writable now */
+	join_ok(spawn(objects_seen_by_reader, NULL));
+	put(p + READ_WRITE, 43);
+}
+
+/* The reader is first at the page tables; writers come later, in other mappings. */
+static void read_only_client_first(void)
+{
+	char *p = mixed_region(PROT_READ), *q;
+
+	CHECK(get(p + READ_WRITE) == 0);
+	q = region_map(the_fd, RW);
+	put(q + READ_WRITE, 5);
+	CHECK(get(p + READ_WRITE) == 5);
+	faults_at(p + READ_WRITE, 1);
+	put(q + READ_WRITE + PAGE, 6);
+	faults_at(p + READ_WRITE + PAGE, 1);
+	CHECK(get(p + READ_WRITE + PAGE) == 6);
+	put(q + READ_WRITE, 7);
+}
+
+static void no_access_client(void)
+{
+	char *p = mixed_region(RW), *q = region_map(the_fd, PROT_NONE);
+
+	faults_at(q, 0);
+	put(p, 1);
+	faults_at(q, 0);
+	faults_at(q, 1);
+	CHECK(get(p) == 1);
+}
+
+static void write_only_client(void)
+{
+	char *p = mixed_region(PROT_WRITE);
+
+	put(p, 8);
+	CHECK(get(region_map(the_fd, PROT_READ)) == 8);
+	faults_at(p + READ_ONLY, 1);
+}
+
+/* Repeat a store that must fail while another process stores to the same page. */
+static void store_for_a_while(void *arg)
+{
+	char *p = region_map(region_open("a", O_RDWR), RW);
+	int i;
+
+	(void)arg;
+	flag_raise(0);
+	for (i = 0; i < 1000000 && !flag_get(1); i++)
+		put(p + (i % 16) * PAGE, i);
+}
+
+static void read_only_beside_writer(void)
+{
+	pid_t writer;
+	char *p;
+	int i;
+
+	p = mixed_region(PROT_READ);
+	writer = spawn(store_for_a_while, NULL);
+	flag_await(0, 1);
+	for (i = 0; i < 200; i++) {
+		get(p + (i % 16) * PAGE);
+		faults_at(p + (i % 16) * PAGE, 1);
+	}
+	flag_raise(1);
+	join_ok(writer);
+}
+
+static void read_into(char *p, int want_errno)
+{
+	int pipes[2];
+	ssize_t got;
+
+	CHECK_OK(pipe(pipes));
+	CHECK(write(pipes[1], "0123456789", 10) == 10);
+	got = read(pipes[0], p, 10);
+	if (want_errno)
+		CHECK_ERR(got, want_errno);
+	else
+		CHECK(got == 10 && !memcmp(p, "0123456789", 10));
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
+static void read_buffers(void)
+{
+	char *p = mixed_region(RW), *q = region_map(the_fd, PROT_READ);
+
+	read_into(p + READ_WRITE, 0);
+	read_into(p + READ_WRITE + PAGE - 5, 0);
+	read_into(p + READ_ONLY, EFAULT);
+	read_into(p + NO_ACCESS, EFAULT);
+	read_into(p + HOLE, EFAULT);
+	read_into(q + READ_WRITE, EFAULT);
+	read_into(q + READ_WRITE + 9 * PAGE, EFAULT);
+	CHECK(!memcmp(q, "0123456789", 10));
+}
+
+static void write_buffers(void)
+{
+	char *p = mixed_region(RW), *q = region_map(the_fd, PROT_READ), buffer[4];
+	int pipes[2];
+
+	CHECK_OK(pipe(pipes));
+	memcpy(p, "text", 4);
+	CHECK(write(pipes[1], p, 4) == 4);
+	CHECK(write(pipes[1], q, 4) == 4);
+	CHECK(write(pipes[1], p + READ_ONLY, 4) == 4);
+	CHECK(write(pipes[1], q + MIB - 4, 4) == 4);	/* the kernel touches it first */
+	CHECK(read(pipes[0], buffer, 4) == 4 && !memcmp(buffer, "text", 4));
+	CHECK(read(pipes[0], buffer, 4) == 4 && !memcmp(buffer, "text", 4));
+	CHECK_ERR(write(pipes[1], p + NO_ACCESS, 4), EFAULT);
+	CHECK_ERR(write(pipes[1], p + HOLE, 4), EFAULT);
+}
+
+static void vmsplice_buffers(void)
+{
+	char *p = mixed_region(RW), buffer[8];
+	struct iovec iov = { .iov_base = p, .iov_len = 8 };
+	int pipes[2];
+
+	CHECK_OK(pipe(pipes));
+	memcpy(p, "spliced", 8);
+	CHECK(vmsplice(pipes[1], &iov, 1, 0) == 8);
+	CHECK(read(pipes[0], buffer, 8) == 8 && !memcmp(buffer, "spliced", 8));
+	iov.iov_base = region_map(the_fd, PROT_READ);
+	CHECK(vmsplice(pipes[1], &iov, 1, 0) == 8);
+	iov.iov_base = p + HOLE;
+	CHECK_ERR(vmsplice(pipes[1], &iov, 1, 0), EFAULT);
+}
+
+/* process_vm_readv or process_vm_writev of 8 bytes between buffer and a process's address. */
+static ssize_t remote(bool store, pid_t pid, char *buffer, void *address)
+{
+	struct iovec ours = { .iov_base = buffer, .iov_len = 8 };
+	struct iovec theirs = { .iov_base = address, .iov_len = 8 };
+
+	if (store)
+		return process_vm_writev(pid, &ours, 1, &theirs, 1, 0);
+	return process_vm_readv(pid, &ours, 1, &theirs, 1, 0);
+}
+
+static void wait_for_kill(void *arg)
+{
+	char *p = *(char **)arg;
+
+	CHECK(get(p + READ_ONLY) == 0);
+	flag_raise(0);
+	for (;;)
+		pause();
+}
+
+/* The pid of an attached process. It maps the region where we do. */
+static pid_t sleeper(char *p)
+{
+	pid_t pid = spawn(wait_for_kill, &p);
+
+	flag_await(0, 1);
+	return pid;
+}
+
+static void other_process(void)
+{
+	char *p = mixed_region(RW), buffer[8] = "remote!";
+	pid_t pid = sleeper(p);
+
+	CHECK(remote(true, pid, buffer, p) == 8);
+	CHECK(!memcmp(p, "remote!", 8));
+	memcpy(p + 4 * PAGE, "another", 8);
+	CHECK(remote(false, pid, buffer, p + 4 * PAGE) == 8);
+	CHECK(!memcmp(buffer, "another", 8));
+	CHECK(remote(false, pid, buffer, p + READ_ONLY) == 8);
+	CHECK_ERR(remote(true, pid, buffer, p + READ_ONLY), EFAULT);
+	CHECK_ERR(remote(true, pid, buffer, p + READ_ONLY + PAGE), EFAULT);
+	CHECK_ERR(remote(false, pid, buffer, p + NO_ACCESS), EFAULT);
+	CHECK_ERR(remote(false, pid, buffer, p + HOLE), EFAULT);
+	CHECK(get(p + READ_ONLY) == 0);
+	kill_join(pid);
+}
+
+static void other_process_read_only(void)
+{
+	char *p = mixed_region(RW), *q = region_map(the_fd, PROT_READ), buffer[8] = "remote!";
+	pid_t pid;
+
+	put(p, 1);
+	pid = sleeper(q);
+	CHECK_ERR(remote(true, pid, buffer, q), EFAULT);
+	CHECK_ERR(remote(true, pid, buffer, q + 5 * PAGE), EFAULT);
+	CHECK(remote(false, pid, buffer, q) == 8);
+	CHECK(buffer[0] == 1);
+	kill_join(pid);
+}
+
+static void debugger(void)
+{
+	char *p = mixed_region(RW);
+	pid_t pid = sleeper(p);
+	int status;
+	long word;
+
+	CHECK_OK(ptrace(PTRACE_ATTACH, pid, 0, 0));
+	CHECK(waitpid(pid, &status, 0) == pid && WIFSTOPPED(status));
+	memcpy(p, "debugged", 8);
+	errno = 0;
+	word = ptrace(PTRACE_PEEKDATA, pid, p, 0);
+	CHECK(errno == 0 && !memcmp(&word, "debugged", 8));
+	CHECK_OK(ptrace(PTRACE_POKEDATA, pid, p + 2 * PAGE, 77L));
+	CHECK(get(p + 2 * PAGE) == 77);
+	CHECK(ptrace(PTRACE_POKEDATA, pid, p + READ_ONLY, 77L) == -1);
+	CHECK(get(p + READ_ONLY) == 0);
+	errno = 0;
+	ptrace(PTRACE_PEEKDATA, pid, p + HOLE, 0);
+	CHECK(errno == EIO || errno == EFAULT);
+	CHECK_OK(ptrace(PTRACE_DETACH, pid, 0, 0));
+	kill_join(pid);
+}
+
+static void proc_mem(void)
+{
+	char *p = mixed_region(RW), path[64], buffer[8];
+	pid_t pid = sleeper(p);
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	fd = open(path, O_RDWR);
+	CHECK_OK(fd);
+	memcpy(p, "content", 8);
+	CHECK(pread(fd, buffer, 8, (uintptr_t)p) == 8 && !memcmp(buffer, "content", 8));
+	CHECK(pwrite(fd, "changed", 8, (uintptr_t)p) == 8 && !memcmp(p, "changed", 8));
+	CHECK(pwrite(fd, "changed", 8, (uintptr_t)p + READ_ONLY) == -1);
+	CHECK(pread(fd, buffer, 8, (uintptr_t)p + HOLE) == -1);
+	CHECK(get(p + READ_ONLY) == 0);
+	kill_join(pid);
+}
+
+static long futex(void *address, int op, u32 value)
+{
+	const struct timespec limit = { .tv_sec = 20 };
+
+	return syscall(SYS_futex, address, op, value, op == FUTEX_WAIT ? &limit : NULL, NULL, 0);
+}
+
+static void wait_on_futex(void *arg)
+{
+	char *p = region_map(region_open("a", O_RDWR), RW);
+	u32 *word = (u32 *)(p + PAGE);
+
+	(void)arg;
+	flag_raise(0);
+	while (!__atomic_load_n(word, __ATOMIC_SEQ_CST)) {
+		long ret = futex(word, FUTEX_WAIT, 0);
+
+		CHECK_MSG(!ret || errno == EAGAIN || errno == EINTR, "%s", strerror(errno));
+	}
+}
+
+/* A waker that tells whom it woke shows that both addresses are one futex. */
+static void futex_between_processes(void)
+{
+	char *p = mixed_region(RW);
+	pid_t pid = spawn(wait_on_futex, NULL);
+	int tries = 0;
+
+	flag_await(0, 1);
+	while (futex(p + PAGE, FUTEX_WAKE, 1) != 1) {
+		CHECK(tries++ < 1000);
+		usleep(10000);
+	}
+	__atomic_store_n((u32 *)(p + PAGE), 1, __ATOMIC_SEQ_CST);
+	futex(p + PAGE, FUTEX_WAKE, 1);
+	join_ok(pid);
+}
+
+static void futex_errors(void)
+{
+	char *p = mixed_region(RW);
+
+	CHECK_ERR(futex(p + HOLE, FUTEX_WAIT, 0), EFAULT);
+	CHECK_ERR(futex(p + NO_ACCESS, FUTEX_WAIT, 0), EFAULT);
+	CHECK_ERR(futex(p, FUTEX_WAIT, 1), EAGAIN);
+}
+
+static void *lock_and_count(void *arg)
+{
+	pthread_mutex_t *mutex = arg;
+	u64 *count = (u64 *)(mutex + 1);
+	int i;
+
+	for (i = 0; i < 2000; i++) {
+		CHECK(!pthread_mutex_lock(mutex));
+		*count += 1;
+		CHECK(!pthread_mutex_unlock(mutex));
+	}
+	return NULL;
+}
+
+static void count_in_process(void *arg)
+{
+	pthread_t thread;
+
+	CHECK(!pthread_create(&thread, NULL, lock_and_count, arg));
+	lock_and_count(arg);
+	CHECK(!pthread_join(thread, NULL));
+}
+
+static void mutex_between_processes(void)
+{
+	char *p = mixed_region(RW);
+	pthread_mutex_t *mutex = (pthread_mutex_t *)p;
+	pthread_mutexattr_t attr;
+	pid_t pids[3];
+	size_t i;
+
+	pthread_mutexattr_init(&attr);
+	CHECK(!pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED));
+	CHECK(!pthread_mutex_init(mutex, &attr));
+	for (i = 0; i < ARRAY_SIZE(pids); i++)
+		pids[i] = spawn(count_in_process, p);
+	for (i = 0; i < ARRAY_SIZE(pids); i++)
+		join_ok(pids[i]);
+	CHECK(*(u64 *)(mutex + 1) == ARRAY_SIZE(pids) * 2 * 2000);
+}
+
+static int register_buffer(int ring, void *p)
+{
+	struct iovec iov = { .iov_base = p, .iov_len = PAGE };
+	int ret = syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &iov, 1);
+
+	if (!ret)
+		CHECK_OK(syscall(SYS_io_uring_register, ring, IORING_UNREGISTER_BUFFERS, NULL, 0));
+	return ret;
+}
+
+/* A registered buffer is a writable long-term pin, by get_user_pages_fast. */
+static void pinned_buffers(void)
+{
+	char *p = mixed_region(RW), *q = region_map(the_fd, PROT_READ);
+	struct io_uring_params params = { .flags = 0 };
+	int ring;
+
+	if (access("/proc/sys/kernel/io_uring_disabled", F_OK))
+		test_skip("no io_uring");
+	file_write("/proc/sys/kernel/io_uring_disabled", "0");
+	ring = syscall(SYS_io_uring_setup, 4, &params);
+	CHECK_OK(ring);
+	put(p, 1);
+	get(q);
+	CHECK_OK(register_buffer(ring, p));
+	CHECK_OK(register_buffer(ring, p + 3 * PAGE));
+	CHECK_ERR(register_buffer(ring, q), EFAULT);
+	CHECK_ERR(register_buffer(ring, q + 3 * PAGE), EFAULT);
+	CHECK_ERR(register_buffer(ring, p + READ_ONLY), EFAULT);
+	CHECK_ERR(register_buffer(ring, p + HOLE), EFAULT);
+	CHECK(get(p) == 1);
+}
+
+static void results_of_system_calls(void)
+{
+	char *p = mixed_region(RW), *q = region_map(the_fd, PROT_READ);
+
+	CHECK_OK(clock_gettime(CLOCK_MONOTONIC, (struct timespec *)p));
+	CHECK_OK(syscall(SYS_uname, p + PAGE));
+	CHECK_ERR(syscall(SYS_uname, p + READ_ONLY), EFAULT);
+	CHECK_ERR(syscall(SYS_uname, p + HOLE), EFAULT);
+	CHECK_ERR(syscall(SYS_uname, q), EFAULT);
+	CHECK(!memcmp(q + PAGE, "Linux", 5));
+	memcpy(p + 2 * PAGE, "/", 2);
+	CHECK_OK(access(q + 2 * PAGE, F_OK));
+	CHECK_ERR(access(q + HOLE, F_OK), EFAULT);
+}
+
+static const struct test_case cases[] = {
+	{ "a store to an object without PROT_WRITE: SIGSEGV", store_to_read_only },
+	{ "any touch of an object without PROT_READ: SIGSEGV", load_without_read },
+	{ "a touch where nothing is mapped: SIGSEGV", hole },
+	{ "a touch of a region without objects: SIGSEGV", empty_region },
+	{ "a store by a read-only client: SIGSEGV", read_only_client },
+	{ "a read-only client that is first does not hinder writers", read_only_client_first },
+	{ "a client with PROT_NONE: SIGSEGV", no_access_client },
+	{ "a client with PROT_WRITE alone stores", write_only_client },
+	{ "a read-only client beside a busy writer: SIGSEGV each time", read_only_beside_writer },
+	{ "read(2) into a region, and EFAULT where a store would fail", read_buffers },
+	{ "write(2) from a region, and EFAULT where a load would fail", write_buffers },
+	{ "vmsplice of a region", vmsplice_buffers },
+	{ "process_vm_readv and process_vm_writev", other_process },
+	{ "process_vm_writev to a read-only client: EFAULT", other_process_read_only },
+	{ "ptrace reads and writes, but not what is read-only", debugger },
+	{ "/proc/PID/mem reads and writes, but not what is read-only", proc_mem },
+	{ "a futex in a region wakes another process", futex_between_processes },
+	{ "a futex where nothing is mapped: EFAULT", futex_errors },
+	{ "a mutex in a region, three processes of two threads", mutex_between_processes },
+	{ "registered io_uring buffers, and EFAULT where a store would fail", pinned_buffers },
+	{ "system calls that store and load, and EFAULT", results_of_system_calls },
+};
+
+int main(int argc, char **argv)
+{
+	return test_main(argc, argv, cases, ARRAY_SIZE(cases));
+}

@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory cgroups: the region's creator is charged, whoever touches; limits hold.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "region.h"
+
+#define GROUPS	"/tmp/mshare-cgroup"
+
+/* shared->flag: the region is there; who touches may begin; has ended; all may go. */
+#define CREATED	0
+#define BEGIN	1
+#define TOUCHED	2
+#define END	3
+
+static const char *in_group(const char *group, const char *file)
+{
+	static char paths[2][128];
+	static int next;
+
+	next = !next;
+	snprintf(paths[next], sizeof(paths[next]), GROUPS "/mshare-%s/%s", group, file);
+	return paths[next];
+}
+
+static void group_set(const char *group, const char *file, const char *value)
+{
+	file_write(in_group(group, file), value);
+}
+
+static long group_get(const char *group, const char *file)
+{
+	char text[64];
+
+	file_read(in_group(group, file), text, sizeof(text));
+	return strtol(text, NULL, 10);
+}
+
+/* A number from memory.events. */
+static long group_event(const char *group, const char *event)
+{
+	char text[512], *at;
+
+	file_read(in_group(group, "memory.events"), text, sizeof(text));
+	at = strstr(text, event);
+	CHECK_MSG(at, "no %s in \"%s\"", event, text);
+	return strtol(at + strlen(event), NULL, 10);
+}
+
+static void group_new(const char *group)
+{
+	rmdir(in_group(group, ""));	/* of a run that failed */
+	CHECK_OK(mkdir(in_group(group, ""), 0700));
+}
+
+/* Wait until an empty group can be removed. */
+static void group_remove(const char *group)
+{
+	int tries;
+
+	for (tries = 0; tries < 100 && rmdir(in_group(group, "")); tries++)
+		usleep(50000);
+	CHECK_MSG(tries < 100, "%s stays: %s", in_group(group, ""), strerror(errno));
+}
+
+static void need_groups(void)
+{
+	char text[256];
+	int fd;
+
+	CHECK(!mkdir(GROUPS, 0700) || errno == EEXIST);
+	if (mount("cgroup2", GROUPS, "cgroup2", 0, NULL) && errno != EBUSY)
+		test_skip("no cgroup2: %s", strerror(errno));
+	file_read(GROUPS "/cgroup.controllers", text, sizeof(text));
+	if (!strstr(text, "memory"))
+		test_skip("no memory controller");
+	file_write(GROUPS "/cgroup.subtree_control", "+memory");
+	fd = open("/dev/null", O_RDONLY);
+	close(fd);
+}
+
+static void drop_groups(void)
+{
+	umount2(GROUPS, MNT_DETACH);
+}
+
+static void enter(const char *group)
+{
+	char pid[16];
+
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	group_set(group, "cgroup.procs", pid);
+}
+
+struct plan {
+	const char *group;
+	u64 size;
+};
+
+static void create(void *arg)
+{
+	const struct plan *plan = arg;
+	char *p;
+	int fd;
+
+	enter(plan->group);
+	p = simple_region("a", plan->size, &fd);
+	flag_raise(CREATED);
+	flag_await(END, 1);
+	CHECK_OK(munmap(p, granule()));
+}
+
+static void create_and_exit(void *arg)
+{
+	const struct plan *plan = arg;
+	char *p;
+	int fd;
+
+	enter(plan->group);
+	p = simple_region("a", plan->size, &fd);
+	put(p, 1);
+}
+
+static void touch(void *arg)
+{
+	const struct plan *plan = arg;
+	u64 i;
+	char *p;
+
+	enter(plan->group);
+	p = region_map(region_open("a", O_RDWR), RW);
+	for (i = 0; i < plan->size; i += PAGE)
+		put(p + i, 1);
+	flag_raise(TOUCHED);
+	flag_await(END, 1);
+}
+
+static void creator_charged(void)
+{
+	struct plan by_creator = { "creator", 32 * MIB }, by_other = { "toucher", 32 * MIB };
+	pid_t creator, toucher;
+	long a, b;
+
+	need_groups();
+	group_new("creator");
+	group_new("toucher");
+	creator = spawn(create, &by_creator);
+	flag_await(CREATED, 1);
+	toucher = spawn(touch, &by_other);
+	flag_await(TOUCHED, 1);
+	a = group_get("creator", "memory.current");
+	b = group_get("toucher", "memory.current");
+	test_note("creator's group %ld KiB, toucher's %ld KiB", a / 1024, b / 1024);
+	CHECK_MSG(a >= 32 * (long)MIB, "the creator's group has %ld", a);
+	CHECK_MSG(b < 4 * (long)MIB, "the toucher's group has %ld", b);
+	flag_raise(END);
+	join_ok(creator);
+	join_ok(toucher);
+	a = group_get("creator", "memory.current");
+	CHECK_MSG(a >= 32 * (long)MIB, "the name keeps the memory, and its charge: %ld", a);
+	CHECK_OK(unlink(in_mnt("a")));
+	a = group_get("creator", "memory.current");
+	CHECK_MSG(a < 4 * (long)MIB, "%ld stay charged", a);
+	group_remove("creator");
+	group_remove("toucher");
+	drop_groups();
+}
+
+static void creator_gone(void)
+{
+	struct plan by_creator = { "creator", 32 * MIB }, by_other = { "toucher", 32 * MIB };
+	pid_t toucher;
+	long a, b;
+
+	need_groups();
+	group_new("creator");
+	group_new("toucher");
+	join_ok(spawn(create_and_exit, &by_creator));
+	toucher = spawn(touch, &by_other);
+	flag_await(TOUCHED, 1);
+	a = group_get("creator", "memory.current");
+	b = group_get("toucher", "memory.current");
+	CHECK_MSG(a >= 32 * (long)MIB, "the creator's group has %ld", a);
+	CHECK_MSG(b < 4 * (long)MIB, "the toucher's group has %ld", b);
+	flag_raise(END);
+	join_ok(toucher);
+	CHECK_OK(unlink(in_mnt("a")));
+	group_remove("creator");
+	group_remove("toucher");
+	drop_groups();
+}
+
+static void creator_group_removed(void)
+{
+	struct plan by_creator = { "creator", 8 * MIB }, by_other = { "toucher", 8 * MIB };
+	pid_t toucher;
+
+	need_groups();
+	group_new("creator");
+	group_new("toucher");
+	join_ok(spawn(create_and_exit, &by_creator));
+	group_remove("creator");
+	toucher = spawn(touch, &by_other);
+	flag_await(TOUCHED, 1);
+	flag_raise(END);
+	join_ok(toucher);
+	CHECK_OK(unlink(in_mnt("a")));
+	group_remove("toucher");
+	drop_groups();
+}
+
+static void limit_group(const char *group, const char *max)
+{
+	group_set(group, "memory.max", max);
+	if (!access(in_group(group, "memory.swap.max"), F_OK))
+		group_set(group, "memory.swap.max", "0");
+}
+
+static void create_and_touch(void *arg)
+{
+	const struct plan *plan = arg;
+	u64 i;
+	char *p;
+	int fd;
+
+	enter(plan->group);
+	p = simple_region("a", plan->size, &fd);
+	for (i = 0; i < plan->size; i += PAGE)
+		put(p + i, 1);
+}
+
+static void limit_of_creator(void)
+{
+	struct plan plan = { "creator", 64 * MIB };
+	char *p;
+
+	need_groups();
+	group_new("creator");
+	limit_group("creator", "16M");
+	join_signal(spawn(create_and_touch, &plan), SIGKILL);
+	CHECK(group_get("creator", "memory.current") <= 16 * (long)MIB);
+	CHECK(group_event("creator", "\noom_kill ") >= 1);
+	p = region_map(region_open("a", O_RDONLY), PROT_READ);
+	CHECK(get(p) == 1);		/* what was stored is there */
+	CHECK_OK(munmap(p, granule()));
+	CHECK_OK(unlink(in_mnt("a")));
+	drop_groups();
+}
+
+/* A toucher outside must not push the group over its limit, and must be killable. */
+static void limit_and_other(void)
+{
+	struct plan by_creator = { "creator", 64 * MIB }, by_other = { "toucher", 64 * MIB };
+	pid_t creator, toucher;
+	int tries;
+
+	need_groups();
+	group_new("creator");
+	group_new("toucher");
+	limit_group("creator", "16M");
+	creator = spawn(create, &by_creator);
+	flag_await(CREATED, 1);
+	toucher = spawn(touch, &by_other);
+	for (tries = 0; tries < 30; tries++) {
+		CHECK(group_get("creator", "memory.current") <= 16 * (long)MIB);
+		usleep(100000);
+	}
+	CHECK(group_event("creator", "max ") >= 1);
+	CHECK(!flag_get(TOUCHED));
+	CHECK(group_get("toucher", "memory.current") < 8 * (long)MIB);
+	kill(toucher, SIGKILL);
+	kill(creator, SIGKILL);
+	join(toucher);
+	join(creator);
+	CHECK_OK(unlink(in_mnt("a")));
+	group_remove("creator");
+	group_remove("toucher");
+	drop_groups();
+}
+
+static void eat(void *arg)
+{
+	char *p = arg, *own;
+	u64 i;
+
+	get(p);
+	enter("eater");
+	own = mmap(NULL, 64 * MIB, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK_OK(own);
+	for (i = 0; i < 64 * MIB; i += PAGE)
+		own[i] = p[i % MIB];
+}
+
+/* The OOM killer's reaper empties a client's memory map, but not the region. */
+static void client_killed_by_oom(void)
+{
+	char *p;
+	int fd;
+
+	need_groups();
+	group_new("eater");
+	limit_group("eater", "16M");
+	p = simple_region("a", MIB, &fd);
+	fill(p, MIB, 1);
+	join_signal(spawn(eat, p), SIGKILL);
+	CHECK(group_event("eater", "\noom_kill ") >= 1);
+	check_pattern(p, MIB, 1);
+	fill(p, MIB, 2);
+	CHECK_OK(munmap(p, granule()));
+	p = region_map(fd, PROT_READ);
+	check_pattern(p, MIB, 2);
+	group_remove("eater");
+	drop_groups();
+}
+
+static const struct test_case cases[] = {
+	{ "the creator's group is charged, the toucher's is not", creator_charged },
+	{ "a creator that has gone is charged all the same", creator_gone },
+	{ "touching works when the creator's group was removed", creator_group_removed },
+	{ "the creator's limit holds for the creator", limit_of_creator, .slow = 2 },
+	{ "the creator's limit holds for others", limit_and_other, .slow = 2 },
+	{ "a client killed for want of memory leaves the region whole", client_killed_by_oom,
+	  .slow = 2 },
+};
+
+int main(int argc, char **argv)
+{
+	return test_main(argc, argv, cases, ARRAY_SIZE(cases));
+}

@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Processes come and go: fork, exec, exit, kill; the region stays.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "region.h"
+
+static void child_stores(void *arg)
+{
+	char *p = arg;
+
+	CHECK(get(p) == 1);
+	put(p, 2);
+	put(p + PAGE, 3);	/* a page that the parent has not touched */
+}
+
+static void inherited(void)
+{
+	int fd;
+	char *p = simple_region("a", MIB, &fd);
+
+	put(p, 1);
+	join_ok(spawn(child_stores, p));
+	CHECK(get(p) == 2 && get(p + PAGE) == 3);
+	CHECK(get(region_map(fd, PROT_READ) + PAGE) == 3);
+}
+
+static void inherited_untouched(void)
+{
+	int fd;
+	char *p = simple_region("a", MIB, &fd), *q = region_map(fd, RW);
+
+	put(q, 1);
+	CHECK_OK(munmap(q, granule()));
+	join_ok(spawn(child_stores, p));	/* nobody touched it through p before */
+	CHECK(get(p) == 2 && get(p + PAGE) == 3);
+}
+
+static void child_detaches(void *arg)
+{
+	char *p = arg;
+	unsigned char c;
+
+	put(p, 4);
+	CHECK_OK(munmap(p, granule()));
+	CHECK(peek(p, &c) == SIGSEGV);
+}
+
+static void detach_in_child(void)
+{
+	int fd;
+	char *p = simple_region("a", MIB, &fd);
+	struct fdinfo info;
+
+	fill(p, MIB, 1);
+	join_ok(spawn(child_detaches, p));
+	CHECK(get(p) == 4);
+	check_pattern(p + 8, MIB - 8, 1 + 1);
+	fdinfo_read(fd, &info);
+	CHECK_MSG(info.clients == 1, "%d clients", info.clients);
+}
+
+static void wait_flag_1(void *arg)
+{
+	get(arg);
+	flag_raise(0);
+	flag_await(1, 1);
+}
+
+static void clients_counted(void)
+{
+	struct fdinfo info;
+	pid_t pids[8];
+	size_t i;
+	int fd;
+	char *p = simple_region("a", MIB, &fd);
+
+	for (i = 0; i < ARRAY_SIZE(pids); i++)
+		pids[i] = spawn(wait_flag_1, p);
+	flag_await(0, ARRAY_SIZE(pids));
+	fdinfo_read(fd, &info);
+	CHECK_MSG(info.clients == 9, "%d clients", info.clients);
+	kill_join(pids[0]);
+	fdinfo_read(fd, &info);
+	CHECK_MSG(info.clients == 8, "%d clients", info.clients);
+	flag_raise(1);
+	for (i = 1; i < ARRAY_SIZE(pids); i++)
+		join_ok(pids[i]);
+	fdinfo_read(fd, &info);
+	CHECK_MSG(info.clients == 1, "%d clients", info.clients);
+}
+
+static void grandchild(void *arg)
+{
+	char *p = arg;
+
+	put(p + 2 * PAGE, 7);
+}
+
+static void child_forks(void *arg)
+{
+	char *p = arg;
+
+	put(p + PAGE, 6);
+	join_ok(spawn(grandchild, p));
+	CHECK(get(p + 2 * PAGE) == 7);
+}
+
+static void generations(void)
+{
+	int fd;
+	char *p = simple_region("a", MIB, &fd);
+
+	join_ok(spawn(child_forks, p));
+	CHECK(get(p + PAGE) == 6 && get(p + 2 * PAGE) == 7);
+}
+
+static void child_unmaps_object(void *arg)
+{
+	(void)arg;
+	CHECK_OK(object_del(region_open("a", O_RDWR), 0, PAGE));
+}
+
+static void unmap_in_child(void)
+{
+	int fd;
+	char *p = simple_region("a", MIB, &fd);
+	unsigned char c;
+
+	fill(p, MIB, 1);
+	join_ok(spawn(child_unmaps_object, NULL));
+	CHECK(peek(p, &c) == SIGSEGV);
+	CHECK_OK(object_add(fd, 0, PAGE));
+	CHECK(get(p) == 0);
+}
+
+/* The program itself, with no case selected, is what there surely is to execute. */
+static char *const nothing[] = { "/proc/self/exe", "-c", "no such case", NULL };
+
+static void run_nothing(void *arg)
+{
+	put(arg, 9);
+	CHECK_OK(dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO));
+	execv(nothing[0], nothing);
+}
+
+static void exec_drops(void)
+{
+	struct fdinfo info;
+	int fd, status;
+	pid_t pid;
+	char *p;
+
+	p = simple_region("a", MIB, &fd);
+	put(p, 1);
+	pid = spawn(run_nothing, p);
+	status = join(pid);
+	CHECK_MSG(WIFEXITED(status) && WEXITSTATUS(status) == KSFT_SKIP, "wait status %#x", status);
+	CHECK(get(p) == 9);
+	fdinfo_read(fd, &info);
+	CHECK_MSG(info.clients == 1, "%d clients", info.clients);
+}
+
+static void create_and_leave(void *arg)
+{
+	int fd;
+	char *p = simple_region("a", MIB, &fd);
+
+	fill(p, MIB, 21);
+	flag_raise(0);
+	if (arg)
+		for (;;)
+			pause();
+}
+
+static void creator_exits(void)
+{
+	char *p;
+	int fd;
+
+	join_ok(spawn(create_and_leave, NULL));
+	fd = region_open("a", O_RDWR);
+	p = region_map(fd, RW);
+	check_pattern(p, MIB, 21);
+	CHECK_OK(object_add(fd, MIB, MIB));
+	fill(p + MIB, MIB, 22);
+	put(p, 1);
+	join_ok(spawn(child_stores, p));
+	CHECK(get(p + PAGE) == 3);
+}
+
+static void creator_killed(void)
+{
+	pid_t pid = spawn(create_and_leave, "stay");
+	char *p;
+	int fd;
+
+	flag_await(0, 1);
+	fd = region_open("a", O_RDWR);
+	p = region_map(fd, RW);
+	check_pattern(p, MIB, 21);
+	kill_join(pid);
+	check_pattern(p, MIB, 21);
+	fill(p, MIB, 23);
+	CHECK_OK(object_add(fd, MIB, PAGE));
+	put(p + MIB, 1);
+	CHECK_OK(unlink(in_mnt("a")));
+	check_pattern(p, MIB, 23);
+}
+
+static void crash(void *arg)
+{
+	char *p = arg;
+
+	put(p, 1);
+	p[3 * MIB] = 1;
+}
+
+static void client_crashes(void)
+{
+	int fd;
+	char *p = simple_region("a", MIB, &fd);
+
+	fill(p, MIB, 1);
+	join_signal(spawn(crash, p), SIGSEGV);
+	check_pattern(p + 8, MIB - 8, 2);
+}
+
+static void touch_and_exit(void *arg)
+{
+	char *p = arg;
+	int i;
+
+	for (i = 0; i < 16; i++)
+		put(p + i * PAGE, getpid());
+}
+
+static void many_forks(void)
+{
+	int fd, i, n = opt_quick ? 100 : 400;
+	char *p = simple_region("a", MIB, &fd);
+	struct fdinfo info;
+
+	fill(p + MIB / 2, MIB / 2, 1);
+	for (i = 0; i < n; i += 4) {
+		pid_t pids[4];
+		size_t k;
+
+		for (k = 0; k < ARRAY_SIZE(pids); k++)
+			pids[k] = spawn(touch_and_exit, p);
+		for (k = 0; k < ARRAY_SIZE(pids); k++)
+			join_ok(pids[k]);
+	}
+	check_pattern(p + MIB / 2, MIB / 2, 1);
+	fdinfo_read(fd, &info);
+	CHECK(info.clients == 1);
+}
+
+static void use_two_mappings(void *arg)
+{
+	char **p = arg;
+
+	CHECK(get(p[0]) == 1 && get(p[1]) == 1);
+	put(p[1], 2);
+	CHECK(get(p[0]) == 2);
+	CHECK_OK(munmap(p[0], granule()));
+	CHECK(get(p[1]) == 2);
+}
+
+static void fork_with_two_mappings(void)
+{
+	char *p[2];
+	int fd;
+
+	p[0] = simple_region("a", MIB, &fd);
+	p[1] = region_map(fd, RW);
+	put(p[0], 1);
+	join_ok(spawn(use_two_mappings, p));
+	CHECK(get(p[0]) == 2 && get(p[1]) == 2);
+}
+
+static void vfork_and_exec(void)
+{
+	int fd, status, null = open("/dev/null", O_WRONLY);
+	char *p = simple_region("a", MIB, &fd);
+	pid_t pid;
+
+	put(p, 1);
+	pid = vfork();
+	if (!pid) {
+		dup2(null, STDOUT_FILENO);
+		execv(nothing[0], nothing);
+		_exit(KSFT_FAIL);
+	}
+	status = join(pid);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == KSFT_SKIP);
+	CHECK(get(p) == 1);
+	put(p, 2);
+}
+
+static void *thread_touches(void *arg)
+{
+	char *p = arg;
+	int i, round;
+
+	for (round = 0; round < 20; round++)
+		for (i = 0; i < 64; i++)
+			put(p + i * PAGE, i);
+	return NULL;
+}
+
+static void threads(void)
+{
+	pthread_t thread[8];
+	size_t i;
+	int fd;
+	char *p = simple_region("a", MIB, &fd);
+
+	for (i = 0; i < ARRAY_SIZE(thread); i++)
+		CHECK(!pthread_create(&thread[i], NULL, thread_touches, p));
+	for (i = 0; i < ARRAY_SIZE(thread); i++)
+		CHECK(!pthread_join(thread[i], NULL));
+	for (i = 0; i < 64; i++)
+		CHECK(get(p + i * PAGE) == i);
+}
+
+static void killed_while_faulting(void)
+{
+	int fd, i, n = opt_quick ? 20 : 100;
+	char *p = simple_region("a", 64 * MIB, &fd);
+
+	for (i = 0; i < n; i++) {
+		pid_t pid = spawn(touch_and_exit, p + (i % 60) * MIB);
+
+		usleep(i * 37 % 3000);
+		kill(pid, SIGKILL);
+		join(pid);
+	}
+	fill(p, MIB, 1);
+	check_pattern(p, MIB, 1);
+}
+
+/* A descriptor from another process is as good as a name. */
+static void send_descriptor(void)
+{
+	char control[CMSG_SPACE(sizeof(int))] = "", byte = 1;
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+	int pair[2], fd, got;
+	char *p;
+
+	p = simple_region("a", MIB, &fd);
+	fill(p, MIB, 31);
+	CHECK_OK(unlink(in_mnt("a")));
+	CHECK_OK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
+	CHECK(sendmsg(pair[0], &msg, 0) == 1);
+	CHECK_OK(munmap(p, granule()));
+	CHECK_OK(close(fd));		/* the region is in flight, and nowhere else */
+	CHECK(recvmsg(pair[1], &msg, 0) == 1);
+	memcpy(&got, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(got));
+	check_pattern(region_map(got, RW), MIB, 31);
+}
+
+static const struct test_case cases[] = {
+	{ "a child has the parent's mapping", inherited },
+	{ "a child faults where the parent did not", inherited_untouched },
+	{ "munmap in a child leaves the parent's mapping", detach_in_child },
+	{ "fdinfo counts the clients as they come and go", clients_counted },
+	{ "grandchildren", generations },
+	{ "UNMAP by a child is seen by the parent", unmap_in_child },
+	{ "exec drops the mapping", exec_drops },
+	{ "the region outlives a creator that exits", creator_exits },
+	{ "the region outlives a creator that is killed", creator_killed },
+	{ "a client that crashes takes nothing with it", client_crashes },
+	{ "many short-lived children", many_forks },
+	{ "fork with two mappings of a region", fork_with_two_mappings },
+	{ "vfork and exec", vfork_and_exec },
+	{ "threads that fault on the same pages", threads },
+	{ "clients killed while they fault", killed_while_faulting },
+	{ "a descriptor sent over a socket", send_descriptor },
+};
+
+int main(int argc, char **argv)
+{
+	return test_main(argc, argv, cases, ARRAY_SIZE(cases));
+}

@@ -1,0 +1,526 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Bad input to files and ioctls: a line for each row of the interface's table.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "region.h"
+
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE	0x100000
+#endif
+#define ANON_NOREPLACE	(MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_ANONYMOUS)
+
+static off_t size_of(int fd)
+{
+	struct stat st;
+
+	CHECK_OK(fstat(fd, &st));
+	return st.st_size;
+}
+
+static void size_not_multiple(void)
+{
+	off_t g = granule();
+	int fd = region_file("a");
+
+	CHECK_ERR(ftruncate(fd, 1), EINVAL);
+	CHECK_ERR(ftruncate(fd, PAGE), EINVAL);
+	CHECK_ERR(ftruncate(fd, g / 2), EINVAL);
+	CHECK_ERR(ftruncate(fd, g - 1), EINVAL);
+	CHECK_ERR(ftruncate(fd, g + PAGE), EINVAL);
+	CHECK_ERR(truncate(in_mnt("a"), g + 1), EINVAL);
+	CHECK_ERR(fallocate(fd, 0, 0, g + PAGE), EINVAL);
+	CHECK_ERR(fallocate(fd, 0, 0, 1), EINVAL);
+	CHECK(size_of(fd) == 0);
+	CHECK_OK(ftruncate(fd, g));
+}
+
+static void size_zero(void)
+{
+	int fd = region_file("a");
+
+	CHECK_ERR(ftruncate(fd, 0), EINVAL);
+	CHECK_ERR(fallocate(fd, 0, 0, 0), EINVAL);
+	CHECK_ERR(ftruncate(fd, -(off_t)granule()), EINVAL);
+	CHECK_OK(ftruncate(fd, granule()));
+}
+
+static void size_second_time(void)
+{
+	off_t g = granule();
+	int fd = region_new("a", 1);
+
+	CHECK_ERR(ftruncate(fd, g), EINVAL);
+	CHECK_ERR(ftruncate(fd, 2 * g), EINVAL);
+	CHECK_ERR(ftruncate(fd, 0), EINVAL);
+	CHECK_ERR(truncate(in_mnt("a"), 2 * g), EINVAL);
+	CHECK_ERR(fallocate(fd, 0, 0, g), EINVAL);
+	CHECK_ERR(fallocate(fd, 0, 0, 2 * g), EINVAL);
+	CHECK(size_of(fd) == g);
+}
+
+static void open_truncated(void)
+{
+	off_t g = granule();
+	int fd;
+	char *p = simple_region("a", MIB, &fd);
+
+	fill(p, MIB, 1);
+	CHECK_ERR(open(in_mnt("a"), O_RDWR | O_TRUNC), EINVAL);
+	CHECK_ERR(open(in_mnt("a"), O_WRONLY | O_TRUNC | O_CREAT, 0600), EINVAL);
+	CHECK(size_of(fd) == g);
+	check_pattern(p, MIB, 1);
+	check_pattern(region_map(region_open("a", O_RDONLY), PROT_READ), MIB, 1);
+}
+
+static void fallocate_modes(void)
+{
+	static const int modes[] = {
+		FALLOC_FL_KEEP_SIZE,
+		FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		FALLOC_FL_ZERO_RANGE,
+		FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+		FALLOC_FL_COLLAPSE_RANGE,
+		FALLOC_FL_INSERT_RANGE,
+		FALLOC_FL_UNSHARE_RANGE,
+	};
+	int unsized = region_file("b");
+	size_t i;
+	char *p;
+	int fd;
+
+	p = simple_region("a", MIB, &fd);
+	fill(p, MIB, 1);
+	for (i = 0; i < ARRAY_SIZE(modes); i++) {
+		CHECK_ERR(fallocate(fd, modes[i], 0, granule()), EOPNOTSUPP);
+		CHECK_ERR(fallocate(unsized, modes[i], 0, granule()), EOPNOTSUPP);
+	}
+	CHECK(size_of(unsized) == 0);
+	check_pattern(p, MIB, 1);
+}
+
+static void fallocate_offset(void)
+{
+	int fd = region_file("a");
+
+	CHECK_ERR(fallocate(fd, 0, granule(), granule()), EINVAL);
+	CHECK_ERR(fallocate(fd, 0, PAGE, granule() - PAGE), EINVAL);
+	CHECK(size_of(fd) == 0);
+}
+
+static void size_beyond_limits(void)
+{
+	int fd = region_file("a");
+
+	CHECK_ERR2(ftruncate(fd, 1ULL << 47), EINVAL, EFBIG);
+	CHECK_ERR2(ftruncate(fd, 1ULL << 57), EINVAL, EFBIG);
+	CHECK_ERR2(ftruncate(fd, 1ULL << 62), EINVAL, EFBIG);
+	CHECK_ERR2(fallocate(fd, 0, 0, 1ULL << 47), EINVAL, EFBIG);
+	CHECK_ERR2(fallocate(fd, 0, 0, 1ULL << 62), EINVAL, EFBIG);
+	CHECK(size_of(fd) == 0);
+}
+
+static void size_beyond_rlimit(void)
+{
+	struct rlimit limit = { .rlim_cur = MIB, .rlim_max = MIB };
+	int fd = region_file("a");
+
+	signal(SIGXFSZ, SIG_IGN);
+	CHECK_OK(setrlimit(RLIMIT_FSIZE, &limit));
+	CHECK_ERR2(ftruncate(fd, granule()), EFBIG, EINVAL);
+	CHECK_ERR2(fallocate(fd, 0, 0, granule()), EFBIG, EINVAL);
+	CHECK(size_of(fd) == 0);
+}
+
+static void create_not_aligned(void)
+{
+	int fd = region_new("a", 1);
+
+	CHECK_ERR(object_add(fd, 1, PAGE), EINVAL);
+	CHECK_ERR(object_add(fd, PAGE / 2, PAGE), EINVAL);
+	CHECK_ERR(object_add(fd, 0, 1), EINVAL);
+	CHECK_ERR(object_add(fd, 0, PAGE + 1), EINVAL);
+	CHECK_ERR(object_create(fd, 0, PAGE, RW, ANON, -1, 1), EINVAL);
+	CHECK_ERR(object_create(fd, 0, PAGE, RW, ANON, -1, PAGE / 2), EINVAL);
+}
+
+static void create_zero_size(void)
+{
+	int fd = region_new("a", 1);
+
+	CHECK_ERR(object_add(fd, 0, 0), EINVAL);
+	CHECK_ERR(object_add(fd, granule(), 0), EINVAL);
+}
+
+static void create_out_of_region(void)
+{
+	u64 g = granule();
+	int fd = region_new("a", 1);
+
+	CHECK_ERR(object_add(fd, g, PAGE), EINVAL);
+	CHECK_ERR(object_add(fd, g - PAGE, 2 * PAGE), EINVAL);
+	CHECK_ERR(object_add(fd, 0, g + PAGE), EINVAL);
+	CHECK_ERR(object_add(fd, 5 * g, PAGE), EINVAL);
+	CHECK_OK(object_add(fd, g - PAGE, PAGE));
+}
+
+static void create_overflow(void)
+{
+	int fd = region_new("a", 1);
+
+	CHECK_ERR(object_add(fd, -PAGE, PAGE), EINVAL);
+	CHECK_ERR(object_add(fd, -PAGE, 2 * PAGE), EINVAL);
+	CHECK_ERR(object_add(fd, PAGE, -PAGE), EINVAL);
+	CHECK_ERR(object_add(fd, 2 * PAGE, -PAGE), EINVAL);
+	CHECK_ERR(object_add(fd, 1ULL << 63, 1ULL << 63), EINVAL);
+}
+
+static void create_map_type(void)
+{
+	const unsigned int rest = MAP_FIXED | MAP_ANONYMOUS;
+	int fd = region_new("a", 1);
+
+	CHECK_ERR(object_create(fd, 0, PAGE, RW, rest | MAP_PRIVATE, -1, 0), EINVAL);
+	CHECK_ERR(object_create(fd, 0, PAGE, RW, rest | MAP_SHARED_VALIDATE, -1, 0), EINVAL);
+	CHECK_ERR(object_create(fd, 0, PAGE, RW, rest, -1, 0), EINVAL);
+	CHECK_ERR(object_create(fd, 0, PAGE, RW, rest | 0x0f, -1, 0), EINVAL);
+}
+
+static void create_not_fixed(void)
+{
+	int fd = region_new("a", 1);
+
+	CHECK_ERR(object_create(fd, 0, PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0), EINVAL);
+	CHECK_ERR(object_create(fd, 0, PAGE, RW, MAP_SHARED, fd, 0), EINVAL);
+}
+
+static void create_unknown_flags(void)
+{
+	static const unsigned int unknown[] = {
+		0x40, MAP_GROWSDOWN, 0x200, 0x400, MAP_LOCKED, MAP_POPULATE, MAP_NONBLOCK,
+		MAP_STACK, MAP_SYNC, 0x200000, 0x400000, 0x800000, 0x1000000, 0x2000000,
+	};
+	int fd = region_new("a", 1);
+	struct fdinfo info;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(unknown); i++) {
+		int ret = object_create(fd, 0, PAGE, RW, ANON | unknown[i], -1, 0);
+
+		CHECK_MSG(ret == -1 && errno == EINVAL, "flag %#x: returned %d, %s", unknown[i],
+			  ret, strerror(errno));
+	}
+	fdinfo_read(fd, &info);
+	CHECK(info.objects == 0);
+}
+
+static void create_anonymous_with_fd(void)
+{
+	int fd = region_new("a", 1);
+
+	CHECK_ERR(object_create(fd, 0, PAGE, RW, ANON, fd, 0), EINVAL);
+	CHECK_ERR(object_create(fd, 0, PAGE, RW, ANON, 0, 0), EINVAL);
+	CHECK_ERR(object_create(fd, 0, PAGE, RW, ANON, 12345, 0), EINVAL);
+	CHECK_ERR(object_create(fd, 0, PAGE, RW, ANON, -2, 0), EINVAL);
+}
+
+/* Files may be unsupported as objects; then any of them is EOPNOTSUPP. */
+static void create_bad_fd(void)
+{
+	int fd = region_new("a", 1);
+	int closed = dup(fd);
+
+	CHECK_OK(close(closed));
+	CHECK_ERR2(object_create(fd, 0, PAGE, RW, MAP_SHARED | MAP_FIXED, closed, 0), EBADF,
+		   EOPNOTSUPP);
+	CHECK_ERR2(object_create(fd, 0, PAGE, RW, MAP_SHARED | MAP_FIXED, -1, 0), EBADF,
+		   EOPNOTSUPP);
+}
+
+static void create_device(void)
+{
+	int fd = region_new("a", 1), pipes[2];
+	int zero = open("/dev/zero", O_RDWR);
+	int dir = open("/", O_RDONLY);
+
+	CHECK_OK(zero);
+	CHECK_OK(dir);
+	CHECK_OK(pipe(pipes));
+	CHECK_ERR2(object_create(fd, 0, PAGE, RW, MAP_SHARED | MAP_FIXED, zero, 0), ENODEV,
+		   EOPNOTSUPP);
+	CHECK_ERR2(object_create(fd, 0, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, dir, 0), ENODEV,
+		   EOPNOTSUPP);
+	CHECK_ERR2(object_create(fd, 0, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, pipes[0], 0),
+		   ENODEV, EOPNOTSUPP);
+}
+
+static void create_region_in_region(void)
+{
+	int fd = region_new("a", 1), other = region_new("b", 1);
+
+	CHECK_OK(object_add(other, 0, MIB));
+	CHECK_ERR2(object_create(fd, 0, MIB, RW, MAP_SHARED | MAP_FIXED, other, 0), EINVAL,
+		   EOPNOTSUPP);
+	CHECK_ERR2(object_create(fd, 0, MIB, RW, MAP_SHARED | MAP_FIXED, fd, 0), EINVAL,
+		   EOPNOTSUPP);
+}
+
+static void create_exec(void)
+{
+	int fd = region_new("a", 1);
+
+	CHECK_ERR(object_create(fd, 0, PAGE, PROT_READ | PROT_EXEC, ANON, -1, 0), EINVAL);
+	CHECK_ERR(object_create(fd, 0, PAGE, PROT_EXEC, ANON, -1, 0), EINVAL);
+	CHECK_ERR(object_create(fd, 0, PAGE, RW | PROT_EXEC, ANON, -1, 0), EINVAL);
+}
+
+static void create_huge_not_aligned(void)
+{
+	int fd = region_new("a", 1);
+
+	CHECK_ERR2(object_create(fd, PAGE, 2 * MIB, RW, ANON | MAP_HUGETLB, -1, 0), EINVAL,
+		   EOPNOTSUPP);
+	CHECK_ERR2(object_create(fd, 0, MIB, RW, ANON | MAP_HUGETLB, -1, 0), EINVAL, EOPNOTSUPP);
+	CHECK_ERR2(object_create(fd, 0, granule(), RW, ANON | MAP_HUGETLB | (30u << 26), -1, 0),
+		   EINVAL, EOPNOTSUPP);
+}
+
+static void create_no_replace(void)
+{
+	int fd;
+	char *p = simple_region("a", MIB, &fd);
+
+	fill(p, MIB, 1);
+	CHECK_ERR(object_create(fd, 0, MIB, RW, ANON_NOREPLACE, -1, 0), EEXIST);
+	CHECK_ERR(object_create(fd, MIB - PAGE, 2 * PAGE, RW, ANON_NOREPLACE, -1, 0), EEXIST);
+	CHECK_ERR(object_create(fd, PAGE, PAGE, RW, ANON_NOREPLACE, -1, 0), EEXIST);
+	CHECK_ERR(object_create(fd, 0, 4 * MIB, RW, ANON_NOREPLACE, -1, 0), EEXIST);
+	check_pattern(p, MIB, 1);
+	CHECK_OK(object_create(fd, MIB, MIB, RW, ANON_NOREPLACE, -1, 0));
+	put(p + MIB, 1);
+	CHECK_ERR(object_create(fd, MIB, MIB, RW, ANON_NOREPLACE | MAP_FIXED, -1, 0), EEXIST);
+	CHECK(get(p + MIB) == 1);
+}
+
+static void restore_overcommit(char *text)
+{
+	file_write("/proc/sys/vm/overcommit_memory", text);
+}
+
+static void beyond_overcommit(void)
+{
+	u64 g = granule();
+	char before[16];
+	int fd, ret, err;
+
+	fd = region_file("a");
+	CHECK_OK(ftruncate(fd, 1024 * g));
+	file_read("/proc/sys/vm/overcommit_memory", before, sizeof(before));
+	file_write("/proc/sys/vm/overcommit_memory", "0");
+	ret = object_add(fd, 0, 1024 * g);
+	err = errno;
+	restore_overcommit(before);
+	CHECK_MSG(ret == -1 && err == ENOMEM, "1024 granules: returned %d, %s", ret, strerror(err));
+	CHECK_OK(object_add(fd, 0, PAGE));
+}
+
+static void commit_given_back(void)
+{
+	long before = mem_kib("Committed_AS"), grown;
+	char *p;
+	int fd;
+
+	p = simple_region("a", 64 * MIB, &fd);
+	grown = mem_kib("Committed_AS") - before;
+	CHECK_MSG(grown >= (long)(60 * KIB) && grown < (long)(80 * KIB), "grew by %ld KiB", grown);
+	CHECK_OK(object_del(fd, 0, 32 * MIB));
+	CHECK_OK(object_del(fd, 32 * MIB, 32 * MIB));
+	CHECK_OK(munmap(p, granule()));
+	CHECK_OK(close(fd));
+	CHECK_OK(unlink(in_mnt("a")));
+	grown = mem_kib("Committed_AS") - before;
+	CHECK_MSG(grown < (long)(4 * KIB), "%ld KiB stay", grown);
+}
+
+static void ioctl_read_only(void)
+{
+	int fd = region_new("a", 1), ro;
+
+	CHECK_OK(object_add(fd, 0, PAGE));
+	ro = region_open("a", O_RDONLY);
+	CHECK_ERR(object_add(ro, PAGE, PAGE), EACCES);
+	CHECK_ERR(object_create(ro, PAGE, PAGE, PROT_READ, ANON, -1, 0), EACCES);
+	CHECK_ERR(object_del(ro, 0, PAGE), EACCES);
+	put(region_map(fd, RW), 1);
+}
+
+static void ioctl_write_only(void)
+{
+	int fd = region_new("a", 1), wo = region_open("a", O_WRONLY);
+
+	CHECK_OK(object_add(wo, 0, 2 * PAGE));
+	CHECK_OK(object_del(wo, 0, PAGE));
+	put(region_map(fd, RW) + PAGE, 1);
+}
+
+static void ioctl_before_size(void)
+{
+	int fd = region_file("a");
+
+	CHECK_ERR(object_add(fd, 0, PAGE), EINVAL);
+	CHECK_ERR(object_del(fd, 0, PAGE), EINVAL);
+}
+
+static void unmap_bad_range(void)
+{
+	u64 g = granule();
+	int fd;
+	char *p = simple_region("a", MIB, &fd);
+
+	fill(p, MIB, 1);
+	CHECK_ERR(object_del(fd, 1, PAGE), EINVAL);
+	CHECK_ERR(object_del(fd, 0, 1), EINVAL);
+	CHECK_ERR(object_del(fd, 0, PAGE + 1), EINVAL);
+	CHECK_ERR(object_del(fd, 0, 0), EINVAL);
+	CHECK_ERR(object_del(fd, g, PAGE), EINVAL);
+	CHECK_ERR(object_del(fd, 0, g + PAGE), EINVAL);
+	CHECK_ERR(object_del(fd, -PAGE, 2 * PAGE), EINVAL);
+	CHECK_ERR(object_del(fd, PAGE, -PAGE), EINVAL);
+	check_pattern(p, MIB, 1);
+}
+
+static void unmap_of_nothing(void)
+{
+	int fd = region_new("a", 1);
+
+	CHECK_OK(object_del(fd, 0, PAGE));
+	CHECK_OK(object_del(fd, 0, granule()));
+}
+
+static void bad_pointer(void)
+{
+	char *page = mmap(NULL, 2 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = region_new("a", 1);
+
+	CHECK_OK(page);
+	CHECK_OK(munmap(page + PAGE, PAGE));
+	CHECK_ERR(ioctl(fd, MSHAREFS_CREATE_MAPPING, NULL), EFAULT);
+	CHECK_ERR(ioctl(fd, MSHAREFS_UNMAP, NULL), EFAULT);
+	CHECK_ERR(ioctl(fd, MSHAREFS_CREATE_MAPPING, page + PAGE - 16), EFAULT);
+	CHECK_ERR(ioctl(fd, MSHAREFS_UNMAP, page + PAGE - 8), EFAULT);
+	CHECK_ERR(ioctl(fd, MSHAREFS_CREATE_MAPPING, -1L), EFAULT);
+}
+
+static void unknown_ioctl(void)
+{
+	int fd = region_new("a", 1);
+	struct termios term;
+	char buffer[128] = "";
+
+	CHECK_ERR(ioctl(fd, _IO('x', 2), buffer), ENOTTY);
+	CHECK_ERR(ioctl(fd, _IOW('x', 0, struct mshare_unmap), buffer), ENOTTY);
+	CHECK_ERR(ioctl(fd, _IOR('x', 0, struct mshare_create), buffer), ENOTTY);
+	CHECK_ERR(ioctl(fd, _IOW('y', 0, struct mshare_create), buffer), ENOTTY);
+	CHECK_ERR(ioctl(fd, TCGETS, &term), ENOTTY);
+}
+
+static void ioctl_numbers(void)
+{
+	CHECK(MSHAREFS_CREATE_MAPPING == 0x40287800);
+	CHECK(MSHAREFS_UNMAP == 0x40107801);
+	CHECK(sizeof(struct mshare_create) == 40 && sizeof(struct mshare_unmap) == 16);
+}
+
+static void no_read(void)
+{
+	char buffer[64];
+	struct iovec iov = { .iov_base = buffer, .iov_len = sizeof(buffer) };
+	int fd;
+
+	put(simple_region("a", MIB, &fd), 1);
+	CHECK_ERR(read(fd, buffer, sizeof(buffer)), EINVAL);
+	CHECK_ERR(pread(fd, buffer, sizeof(buffer), 0), EINVAL);
+	CHECK_ERR(readv(fd, &iov, 1), EINVAL);
+}
+
+static void no_write(void)
+{
+	char buffer[64] = "text";
+	struct iovec iov = { .iov_base = buffer, .iov_len = sizeof(buffer) };
+	int fd;
+	char *p = simple_region("a", MIB, &fd);
+
+	CHECK_ERR(write(fd, buffer, sizeof(buffer)), EINVAL);
+	CHECK_ERR(pwrite(fd, buffer, sizeof(buffer), 0), EINVAL);
+	CHECK_ERR(writev(fd, &iov, 1), EINVAL);
+	CHECK(get(p) == 0);
+	CHECK(size_of(fd) == (off_t)granule());
+}
+
+static void no_splice(void)
+{
+	int fd, pipes[2];
+
+	put(simple_region("a", MIB, &fd), 1);
+	CHECK_OK(pipe(pipes));
+	CHECK_ERR(splice(fd, NULL, pipes[1], NULL, PAGE, 0), EINVAL);
+	CHECK_ERR(sendfile(pipes[1], fd, NULL, PAGE), EINVAL);
+	CHECK(write(pipes[1], "text", 4) == 4);
+	CHECK_ERR(splice(pipes[0], NULL, fd, NULL, 4, 0), EINVAL);
+}
+
+static const struct test_case cases[] = {
+	{ "a size that is no multiple of the granularity: EINVAL", size_not_multiple },
+	{ "size zero or negative: EINVAL", size_zero },
+	{ "size set a second time: EINVAL", size_second_time },
+	{ "open(O_TRUNC) of a sized region: EINVAL, and it stays intact", open_truncated },
+	{ "fallocate with a mode: EOPNOTSUPP", fallocate_modes },
+	{ "fallocate with an offset: EINVAL", fallocate_offset },
+	{ "a size beyond the address space: EINVAL or EFBIG", size_beyond_limits },
+	{ "a size beyond RLIMIT_FSIZE: EFBIG or EINVAL", size_beyond_rlimit },
+	{ "CREATE_MAPPING: something not page aligned: EINVAL", create_not_aligned },
+	{ "CREATE_MAPPING: zero size: EINVAL", create_zero_size },
+	{ "CREATE_MAPPING: out of the region: EINVAL", create_out_of_region },
+	{ "CREATE_MAPPING: a sum that overflows: EINVAL", create_overflow },
+	{ "CREATE_MAPPING: a type other than MAP_SHARED: EINVAL", create_map_type },
+	{ "CREATE_MAPPING: without MAP_FIXED: EINVAL", create_not_fixed },
+	{ "CREATE_MAPPING: unknown flags: EINVAL", create_unknown_flags },
+	{ "CREATE_MAPPING: anonymous with an fd: EINVAL", create_anonymous_with_fd },
+	{ "CREATE_MAPPING: an fd that is not open: EBADF", create_bad_fd },
+	{ "CREATE_MAPPING: a device, a directory, a pipe: ENODEV", create_device },
+	{ "CREATE_MAPPING: a region: EINVAL", create_region_in_region },
+	{ "CREATE_MAPPING: PROT_EXEC: EINVAL", create_exec },
+	{ "CREATE_MAPPING: MAP_HUGETLB not aligned, or gigantic: EINVAL", create_huge_not_aligned },
+	{ "CREATE_MAPPING: MAP_FIXED_NOREPLACE over an object: EEXIST", create_no_replace },
+	{ "CREATE_MAPPING: beyond overcommit: ENOMEM", beyond_overcommit },
+	{ "Committed_AS grows by an object and shrinks when it goes", commit_given_back },
+	{ "ioctls on a read-only descriptor: EACCES", ioctl_read_only },
+	{ "ioctls on a write-only descriptor work", ioctl_write_only },
+	{ "ioctls before the size is set: EINVAL", ioctl_before_size },
+	{ "UNMAP: not aligned, zero, out of the region: EINVAL", unmap_bad_range },
+	{ "UNMAP where nothing is mapped is no error", unmap_of_nothing },
+	{ "ioctls with a bad pointer: EFAULT", bad_pointer },
+	{ "an unknown ioctl: ENOTTY", unknown_ioctl },
+	{ "ioctl numbers and structure sizes", ioctl_numbers },
+	{ "read of a region: EINVAL", no_read },
+	{ "write to a region: EINVAL", no_write },
+	{ "splice and sendfile of a region: EINVAL", no_splice },
+};
+
+int main(int argc, char **argv)
+{
+	return test_main(argc, argv, cases, ARRAY_SIZE(cases));
+}

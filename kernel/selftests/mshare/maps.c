@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What /proc tells about a process with a region, and core dumps.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "region.h"
+
+/*
+ * Texts that are looked for in a core dump, with the case of each letter
+ * changed: so the program itself does not have what it looks for.
+ */
+static const char of_region_flipped[] = "oFtHErEGION";
+static const char of_heap_flipped[] = "oFtHEhEAP";
+
+static char *flip(char *to, const char *from)
+{
+	size_t i;
+
+	for (i = 0; from[i]; i++)
+		to[i] = from[i] ^ 0x20;
+	to[i] = 0;
+	return to;
+}
+
+static void sleeper(void *arg)
+{
+	get(arg);
+	flag_raise(0);
+	for (;;)
+		pause();
+}
+
+/* A file of /proc/PID of a process that maps the region where we do; read to its end. */
+static char *read_proc(pid_t pid, const char *name, size_t *length)
+{
+	static char buffer[4 * MIB];
+	char path[64];
+	ssize_t got;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	fd = open(path, O_RDONLY);
+	if (fd == -1 && errno == ENOENT)
+		test_skip("no %s", path);
+	CHECK_OK(fd);
+	*length = 0;
+	do {
+		got = read(fd, buffer + *length, sizeof(buffer) - 1 - *length);
+		CHECK_MSG(got >= 0, "%s: %s", path, strerror(errno));
+		*length += got;
+	} while (got > 0);
+	CHECK(*length < sizeof(buffer) - 1);
+	buffer[*length] = 0;
+	close(fd);
+	return buffer;
+}
+
+static char *of_region(pid_t pid, const char *name, char *p)
+{
+	char start[64], *line;
+	size_t length;
+
+	snprintf(start, sizeof(start), "%lx-%lx", (unsigned long)p,
+		 (unsigned long)(p + granule()));
+	line = strstr(read_proc(pid, name, &length), start);
+	CHECK_MSG(line, "no %s in %s", start, name);
+	return line;
+}
+
+static void maps_line(void)
+{
+	int fd;
+	char *p = simple_region("a", MIB, &fd), *line;
+	pid_t pid = spawn(sleeper, p);
+
+	flag_await(0, 1);
+	line = of_region(pid, "maps", p);
+	*strchr(line, '\n') = 0;
+	CHECK_MSG(strstr(line, " rw-s 00000000 "), "%s", line);
+	CHECK_MSG(strstr(line, in_mnt("a")), "%s", line);
+	line = of_region(getpid(), "maps", region_map(region_open("a", O_RDONLY), PROT_READ));
+	*strchr(line, '\n') = 0;
+	CHECK_MSG(strstr(line, " r--s 00000000 "), "%s", line);
+	kill_join(pid);
+}
+
+static long field(char *text, const char *key)
+{
+	char *at = strstr(text, key);
+
+	CHECK_MSG(at, "no %s", key);
+	return strtol(at + strlen(key), NULL, 10);
+}
+
+static void smaps(void)
+{
+	int fd;
+	char *p = simple_region("a", MIB, &fd), *text;
+	pid_t pid;
+
+	fill(p, MIB, 1);
+	pid = spawn(sleeper, p);
+	flag_await(0, 1);
+	text = of_region(pid, "smaps", p);
+	CHECK(field(text, "Size:") == (long)(granule() / KIB));
+	CHECK(field(text, "Rss:") >= 0 && field(text, "Rss:") <= (long)(granule() / KIB));
+	CHECK(field(text, "Swap:") == 0);
+	kill_join(pid);
+	check_pattern(p, MIB, 1);
+}
+
+static void other_files(void)
+{
+	int fd;
+	char *p = simple_region("a", MIB, &fd);
+	size_t length;
+	pid_t pid;
+
+	fill(p, MIB, 1);
+	pid = spawn(sleeper, p);
+	flag_await(0, 1);
+	read_proc(pid, test_arg, &length);
+	CHECK(length > 0);
+	kill_join(pid);
+	check_pattern(p, MIB, 1);
+}
+
+static void pagemap_entries(void)
+{
+	int fd;
+	char *p = simple_region("a", MIB, &fd), path[64];
+	u64 entry[512];
+	off_t at;
+	pid_t pid;
+
+	put(p, 1);
+	pid = spawn(sleeper, p);
+	flag_await(0, 1);
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
+	fd = open(path, O_RDONLY);
+	CHECK_OK(fd);
+	at = (uintptr_t)p / PAGE * sizeof(entry[0]);
+	CHECK(pread(fd, entry, sizeof(entry), at) == sizeof(entry));
+	at += granule() / PAGE * sizeof(entry[0]) - sizeof(entry);
+	CHECK(pread(fd, entry, sizeof(entry), at) == sizeof(entry));	/* a hole at the end */
+	CHECK(!(entry[511] >> 63));
+	kill_join(pid);
+}
+
+static void references_cleared(void)
+{
+	static const char * const what[] = { "1\n", "2\n", "3\n", "4\n", "5\n" };
+	int fd;
+	char *p = simple_region("a", MIB, &fd);
+	size_t i;
+
+	fill(p, MIB, 1);
+	for (i = 0; i < ARRAY_SIZE(what); i++) {
+		int refs = open("/proc/self/clear_refs", O_WRONLY);
+
+		CHECK_OK(refs);
+		CHECK(write(refs, what[i], 2) == 2 || errno == EINVAL);
+		close(refs);
+	}
+	check_pattern(p, MIB, 1);
+	fill(p, MIB, 2);
+	check_pattern(region_map(fd, PROT_READ), MIB, 2);
+}
+
+static void in_core(void)
+{
+	unsigned char vector[256];
+	int fd;
+	char *p = simple_region("a", MIB, &fd);
+
+	fill(p, MIB, 1);
+	CHECK_OK(mincore(p, MIB, vector));
+	CHECK_OK(mincore(p + 2 * MIB, MIB, vector));
+	check_pattern(p, MIB, 1);
+}
+
+static void abort_in(void *arg)
+{
+	struct rlimit limit = { .rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY };
+	char *heap = malloc(64);
+
+	CHECK(heap);
+	flip(heap, of_heap_flipped);
+	flag_raise(heap[0] == 'O');	/* it is used, so it is kept */
+	get(arg);
+	CHECK_OK(setrlimit(RLIMIT_CORE, &limit));
+	abort();
+}
+
+static bool contains(const char *path, const char *text)
+{
+	size_t length = strlen(text), i;
+	struct stat st;
+	bool found = false;
+	char *p;
+	int fd;
+
+	fd = open(path, O_RDONLY);
+	CHECK_MSG(fd != -1, "no core file %s", path);
+	CHECK_OK(fstat(fd, &st));
+	test_note("core: %ld KiB", (long)st.st_size / 1024);
+	CHECK(st.st_size > 0 && (u64)st.st_size < 64 * MIB);
+	p = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	CHECK_OK(p);
+	for (i = 0; !found && i + length <= (size_t)st.st_size; i++)
+		found = !memcmp(p + i, text, length);
+	CHECK_OK(munmap(p, st.st_size));
+	close(fd);
+	return found;
+}
+
+static void core_dump(void)
+{
+	char before[256], text[64], path[] = "/tmp/mshare-core";
+	int fd, status, i;
+	char *p = simple_region("a", MIB, &fd);
+	pid_t pid;
+
+	for (i = 0; i < 16; i++)
+		flip(p + i * PAGE, of_region_flipped);
+	file_read("/proc/sys/kernel/core_pattern", before, sizeof(before));
+	file_write("/proc/sys/kernel/core_pattern", path);
+	file_write("/proc/sys/kernel/core_uses_pid", "0");
+	pid = spawn(abort_in, p);
+	status = join(pid);
+	file_write("/proc/sys/kernel/core_pattern", before);
+	CHECK_MSG(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "status %#x", status);
+	if (!WCOREDUMP(status))
+		test_skip("no core dumps here");
+	CHECK(contains(path, flip(text, of_heap_flipped)));
+	CHECK(!contains(path, flip(text, of_region_flipped)));
+	CHECK_OK(unlink(path));
+}
+
+static const char smaps_rollup[] = "smaps_rollup", numa_maps[] = "numa_maps", stat_file[] = "stat",
+	statm[] = "statm", status_file[] = "status";
+
+static const struct test_case cases[] = {
+	{ "/proc/PID/maps", maps_line },
+	{ "/proc/PID/smaps", smaps },
+	{ "/proc/PID/smaps_rollup", other_files, smaps_rollup },
+	{ "/proc/PID/numa_maps", other_files, numa_maps },
+	{ "/proc/PID/stat", other_files, stat_file },
+	{ "/proc/PID/statm", other_files, statm },
+	{ "/proc/PID/status", other_files, status_file },
+	{ "/proc/PID/pagemap", pagemap_entries },
+	{ "/proc/PID/clear_refs changes nothing", references_cleared },
+	{ "mincore", in_core },
+	{ "a core dump leaves the region out", core_dump, .slow = 2 },
+};
+
+int main(int argc, char **argv)
+{
+	return test_main(argc, argv, cases, ARRAY_SIZE(cases));
+}

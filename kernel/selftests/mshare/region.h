@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Regions, as the msharefs selftests use them, and what the kernel tells about memory.
+ */
+#ifndef MSHARE_REGION_H
+#define MSHARE_REGION_H
+
+#include <linux/msharefs.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <sys/types.h>
+
+#include "harness.h"
+
+#ifndef MSHARE_MAGIC
+#define MSHARE_MAGIC	0x4d534852
+#endif
+
+#define KIB	1024UL
+#define MIB	(1024UL * KIB)
+
+#define PAGE	4096UL
+#define RW	(PROT_READ | PROT_WRITE)
+#define ANON	(MAP_SHARED | MAP_FIXED | MAP_ANONYMOUS)
+
+/* The granularity that the instance under test_mnt tells, in bytes. */
+u64 granule(void);
+
+/* NAME under test_mnt, in one of a few static buffers. */
+const char *in_mnt(const char *name);
+
+/* A new file of mode 0600 without a size; a descriptor. */
+int region_file(const char *name);
+/* A new region of some granules; a read-write descriptor. */
+int region_new(const char *name, unsigned int granules);
+/* Another descriptor of a region. */
+int region_open(const char *name, int flags);
+
+/* The ioctls: 0, or -1 and errno. */
+int object_add(int fd, u64 at, u64 size);
+int object_create(int fd, u64 at, u64 size, unsigned int prot, unsigned int flags,
+		  int objfd, u64 offset);
+int object_del(int fd, u64 at, u64 size);
+
+/* Map a whole region, at an address of the kernel's choice. */
+char *region_map(int fd, int prot);
+/* An address range of the given size, aligned to the granularity, with nothing mapped. */
+char *free_range(u64 size);
+
+/* A region of one granule with one object at 0, mapped. */
+char *simple_region(const char *name, u64 object_size, int *fd);
+
+/* Touch one byte; return 0 or the signal that it gave. */
+int peek(const void *p, unsigned char *value);
+int poke(void *p, unsigned char value);
+/* The address that the last signal of peek or poke named. */
+extern __thread const void *fault_address;
+/* The byte at p, which must be readable. */
+unsigned char get(const void *p);
+void put(void *p, unsigned char value);
+
+/* A pattern by seed over memory; check_pattern fails the case where it differs. */
+void fill(void *p, u64 size, u64 seed);
+void check_pattern(const void *p, u64 size, u64 seed);
+void check_zero(const void *p, u64 size);
+
+/* A line of /proc/meminfo in KiB, after the per-CPU counters were folded; -1 if it is not there. */
+long mem_kib(const char *key);
+/* A line of /proc/PID/status in KiB or as a plain number; -1 if it is not there. */
+long status_of(pid_t pid, const char *key);
+/* Minor and major faults of this process so far. */
+long faults(void);
+
+/* What fdinfo tells about an open region. */
+#define FDINFO_OBJECTS	64
+struct fdinfo {
+	int clients;		/* -1: no such line */
+	int objects;
+	struct {
+		u64 at, size;
+		char access[8], kind[16], path[64];
+	} object[FDINFO_OBJECTS];
+};
+
+void fdinfo_read(int fd, struct fdinfo *info);
+/* The i-th object is this anonymous one. */
+void fdinfo_check(const struct fdinfo *info, int i, u64 at, u64 size,
+		  const char *access);
+
+/* Whole small files; both fail the case when they cannot. */
+void file_write(const char *path, const char *text);
+void file_read(const char *path, char *text, size_t size);
+
+#endif /* MSHARE_REGION_H */

@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Processes and threads map, touch, unmap, fork and exit at random, by a seed
+ * (-r), for a time (-s) or a number of operations each (-n).
+ *
+ * The region is divided into slots. What each page of a slot must hold stands
+ * in ordinary shared memory, under a lock for each slot: the oracle. Beside the
+ * workers, which keep it, there are disturbers, which touch without a lock and
+ * are killed at any moment.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "region.h"
+
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT	21
+#endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE	23
+#endif
+
+#define SLOTS		32
+#define SLOT_PAGES	24
+#define SLOT_SIZE	(SLOT_PAGES * PAGE)
+#define WORDS		8	/* of each page that are stored and checked */
+#define WORKERS		4
+#define DISTURBERS	2
+
+enum op {
+	OP_MAP, OP_UNMAP, OP_REPLACE, OP_PART, OP_STORE, OP_CHECK, OP_FORK, OP_REMAP, OP_PAGEOUT,
+	OP_POPULATE, OP_THREAD, OPS
+};
+
+static const char * const op_names[OPS] = {
+	"map", "unmap", "replace", "part", "store", "check", "fork", "remap", "pageout",
+	"populate", "thread",
+};
+
+struct slot {
+	u32 lock;
+	bool mapped[SLOT_PAGES];
+	u64 generation[SLOT_PAGES];	/* 0: zeros */
+};
+
+struct oracle {
+	struct slot slot[SLOTS];
+	u64 done[OPS];
+};
+
+struct worker {
+	char *p;
+	int fd;
+	u64 random;
+	char *thread_p;
+};
+
+static struct oracle *oracle;
+static time_t deadline;
+
+static u64 next_random(u64 *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
+/* Slots lie around the border between two granules; each second one ends at a hole. */
+static u64 slot_offset(int slot)
+{
+	return granule() - (SLOTS / 2) * (SLOT_SIZE + PAGE) + slot * (SLOT_SIZE + PAGE);
+}
+
+static u64 word_of(int slot, int page, u64 generation, int word)
+{
+	u64 x = generation * 0x9e3779b97f4a7c15ULL + slot * 1000003 + page * 1009 + word;
+
+	if (!generation)
+		return 0;
+	return x ^ x >> 29;
+}
+
+static u64 *word_at(char *page, int word)
+{
+	return (u64 *)(page + word * (PAGE / WORDS));
+}
+
+static void lock(struct slot *slot)
+{
+	while (__atomic_exchange_n(&slot->lock, 1, __ATOMIC_ACQUIRE))
+		sched_yield();
+}
+
+static void unlock(struct slot *slot)
+{
+	__atomic_store_n(&slot->lock, 0, __ATOMIC_RELEASE);
+}
+
+static void done(enum op op)
+{
+	__atomic_add_fetch(&oracle->done[op], 1, __ATOMIC_RELAXED);
+}
+
+static void store_page(struct worker *w, int s, int page)
+{
+	struct slot *slot = &oracle->slot[s];
+	char *at = w->p + slot_offset(s) + page * PAGE;
+	u64 generation = next_random(&w->random) | 1;
+	int word;
+
+	if (!slot->mapped[page]) {
+		CHECK(poke(at, 1) == SIGSEGV);
+		return;
+	}
+	for (word = 0; word < WORDS; word++)
+		*word_at(at, word) = word_of(s, page, generation, word);
+	slot->generation[page] = generation;
+}
+
+static void check_page(char *p, int s, int page)
+{
+	struct slot *slot = &oracle->slot[s];
+	char *at = p + slot_offset(s) + page * PAGE;
+	unsigned char c;
+	int word;
+
+	if (!slot->mapped[page]) {
+		int sig = peek(at, &c);
+
+		CHECK_MSG(sig == SIGSEGV, "slot %d, page %d: signal %d", s, page, sig);
+		return;
+	}
+	for (word = 0; word < WORDS; word++) {
+		u64 want = word_of(s, page, slot->generation[page], word);
+		u64 have = *word_at(at, word);
+
+		CHECK_MSG(have == want, "slot %d, page %d, word %d: %#llx, not %#llx", s, page,
+			  word, (unsigned long long)have, (unsigned long long)want);
+	}
+}
+
+static void check_slot(char *p, int s)
+{
+	int page;
+
+	for (page = 0; page < SLOT_PAGES; page++)
+		check_page(p, s, page);
+}
+
+static void set_pages(int s, int first, int n, bool mapped)
+{
+	int page;
+
+	for (page = first; page < first + n; page++) {
+		oracle->slot[s].mapped[page] = mapped;
+		oracle->slot[s].generation[page] = 0;
+	}
+}
+
+static void map_part(struct worker *w, int s, int first, int n)
+{
+	CHECK_OK(object_add(w->fd, slot_offset(s) + first * PAGE, n * PAGE));
+	set_pages(s, first, n, true);
+}
+
+static void unmap_part(struct worker *w, int s, int first, int n)
+{
+	CHECK_OK(object_del(w->fd, slot_offset(s) + first * PAGE, n * PAGE));
+	set_pages(s, first, n, false);
+}
+
+/* The child's memory map is a copy; what it sees of the region is not. */
+static void fork_and_check(struct worker *w, int s)
+{
+	pid_t pid = fork();
+	int page;
+
+	CHECK_OK(pid);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		check_slot(w->p, s);
+		for (page = 0; page < SLOT_PAGES; page += 5)
+			store_page(w, s, page);
+		_exit(KSFT_PASS);
+	}
+	join_ok(pid);
+}
+
+static void remap(struct worker *w)
+{
+	char *old = w->p;
+
+	if (next_random(&w->random) % 2)
+		CHECK_OK(munmap(old, 2 * granule()));
+	w->p = region_map(w->fd, RW);
+	munmap(old, 2 * granule());
+}
+
+struct thread_job {
+	char *p;
+	int slot;
+};
+
+static void *check_in_thread(void *arg)
+{
+	struct thread_job *job = arg;
+
+	check_slot(job->p, job->slot);
+	return NULL;
+}
+
+static void check_by_threads(struct worker *w, int s)
+{
+	struct thread_job job = { .p = w->p, .slot = s };
+	pthread_t thread[2];
+
+	CHECK(!pthread_create(&thread[0], NULL, check_in_thread, &job));
+	CHECK(!pthread_create(&thread[1], NULL, check_in_thread, &job));
+	CHECK(!pthread_join(thread[0], NULL));
+	CHECK(!pthread_join(thread[1], NULL));
+}
+
+static void operate(struct worker *w, int s, enum op op)
+{
+	char *at = w->p + slot_offset(s);
+	int first = next_random(&w->random) % SLOT_PAGES;
+	int n = 1 + next_random(&w->random) % (SLOT_PAGES - first);
+	int i;
+
+	switch (op) {
+	case OP_MAP:
+	case OP_REPLACE:
+		map_part(w, s, 0, SLOT_PAGES);
+		if (op == OP_MAP)
+			for (i = 0; i < SLOT_PAGES; i++)
+				store_page(w, s, i);
+		break;
+	case OP_UNMAP:
+		unmap_part(w, s, 0, SLOT_PAGES);
+		break;
+	case OP_PART:
+		if (next_random(&w->random) % 2)
+			unmap_part(w, s, first, n);
+		else
+			map_part(w, s, first, n);
+		break;
+	case OP_STORE:
+		for (i = first; i < first + n; i++)
+			store_page(w, s, i);
+		break;
+	case OP_FORK:
+		fork_and_check(w, s);
+		break;
+	case OP_REMAP:
+		remap(w);
+		break;
+	case OP_PAGEOUT:
+		if (madvise(at, SLOT_SIZE, MADV_PAGEOUT))
+			CHECK(errno == ENOMEM || errno == EFAULT || errno == EINVAL);
+		break;
+	case OP_POPULATE:
+		madvise(at, SLOT_SIZE, MADV_POPULATE_WRITE);	/* fails at holes */
+		break;
+	case OP_THREAD:
+		check_by_threads(w, s);
+		break;
+	default:
+		break;
+	}
+	check_slot(w->p, s);
+}
+
+static const unsigned char weights[] = {
+	OP_MAP, OP_MAP, OP_UNMAP, OP_REPLACE, OP_PART, OP_PART, OP_PART, OP_STORE, OP_STORE,
+	OP_STORE, OP_CHECK, OP_CHECK, OP_CHECK, OP_FORK, OP_REMAP, OP_PAGEOUT, OP_POPULATE,
+	OP_THREAD,
+};
+
+static bool time_over(unsigned long operations)
+{
+	struct timespec now;
+
+	if (opt_rounds)
+		return operations >= opt_rounds;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec >= deadline;
+}
+
+static void work(void *arg)
+{
+	uintptr_t index = (uintptr_t)arg;
+	struct worker w = { .random = opt_seed * 7919 + index * 104729 + 1 };
+	unsigned long n;
+
+	w.fd = region_open("a", O_RDWR);
+	w.p = region_map(w.fd, RW);
+	for (n = 0; n < 20; n++)
+		next_random(&w.random);
+	for (n = 0; !time_over(n); n++) {
+		enum op op = weights[next_random(&w.random) % sizeof(weights)];
+		int s = next_random(&w.random) % SLOTS;
+
+		lock(&oracle->slot[s]);
+		operate(&w, s, op);
+		unlock(&oracle->slot[s]);
+		done(op);
+	}
+}
+
+/* Touch anything, hold no lock, store nothing that the oracle knows. */
+static void disturb(void *arg)
+{
+	u64 random = opt_seed + (uintptr_t)arg * 31 + 1;
+	int fd = region_open("a", O_RDWR);
+	char *p = region_map(fd, PROT_READ);
+
+	for (;;) {
+		int s = next_random(&random) % SLOTS;
+		u64 page = next_random(&random) % SLOT_PAGES;
+		unsigned char c;
+
+		if (next_random(&random) % 500 == 0) {
+			CHECK_OK(munmap(p, 2 * granule()));
+			p = region_map(fd, next_random(&random) % 2 ? PROT_READ : RW);
+		}
+		peek(p + slot_offset(s) + page * PAGE + next_random(&random) % PAGE, &c);
+	}
+}
+
+static void start(void)
+{
+	struct timespec now;
+	int fd;
+
+	oracle = mmap(NULL, sizeof(*oracle), RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK_OK(oracle);
+	fd = region_new("a", 2);
+	CHECK_OK(close(fd));
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	deadline = now.tv_sec + (opt_seconds ?: (opt_quick ? 8 : 60));
+}
+
+static void end(char *p)
+{
+	char text[512] = "";
+	size_t used = 0;
+	int i;
+
+	for (i = 0; i < SLOTS; i++)
+		check_slot(p, i);
+	for (i = 0; i < OPS; i++)
+		used += snprintf(text + used, sizeof(text) - used, " %s %llu", op_names[i],
+				 (unsigned long long)oracle->done[i]);
+	test_note("seed %llu:%s", (unsigned long long)opt_seed, text);
+	for (i = 0; i < OPS; i++)
+		CHECK_MSG(oracle->done[i] > 0, "%s was never done", op_names[i]);
+}
+
+static bool all_ended(pid_t *workers)
+{
+	bool ended = true;
+	int i;
+
+	for (i = 0; i < WORKERS; i++) {
+		int status;
+
+		if (!workers[i])
+			continue;
+		if (waitpid(workers[i], &status, WNOHANG) == workers[i]) {
+			CHECK_MSG(status == 0, "worker %d: wait status %#x", i, status);
+			workers[i] = 0;
+		} else {
+			ended = false;
+		}
+	}
+	return ended;
+}
+
+static void stress(void)
+{
+	pid_t workers[WORKERS], disturbers[DISTURBERS];
+	unsigned long killed = 0;
+	uintptr_t i;
+
+	start();
+	for (i = 0; i < WORKERS; i++)
+		workers[i] = spawn(work, (void *)i);
+	for (i = 0; i < DISTURBERS; i++)
+		disturbers[i] = spawn(disturb, (void *)i);
+	while (!all_ended(workers)) {
+		usleep(20000 + killed % 7 * 10000);
+		i = killed++ % DISTURBERS;
+		kill_join(disturbers[i]);
+		disturbers[i] = spawn(disturb, (void *)(i + killed));
+	}
+	for (i = 0; i < DISTURBERS; i++)
+		kill_join(disturbers[i]);
+	test_note("%lu disturbers killed", killed);
+	end(region_map(region_open("a", O_RDONLY), PROT_READ));
+}
+
+static const struct test_case cases[] = {
+	{ "random operations with an oracle", stress, .slow = 60 },
+};
+
+int main(int argc, char **argv)
+{
+	return test_main(argc, argv, cases, ARRAY_SIZE(cases));
+}

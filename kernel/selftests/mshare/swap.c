@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Region memory in swap: MADV_PAGEOUT, memory pressure, swapoff. Needs some swap space.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/swap.h>
+#include <unistd.h>
+
+#include "region.h"
+
+#ifndef MADV_COLD
+#define MADV_COLD	20
+#define MADV_PAGEOUT	21
+#endif
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ	22
+#endif
+
+#define GROUP	"/tmp/mshare-cgroup/mshare-swap"
+
+static void need_swap(u64 size)
+{
+	if (mem_kib("SwapFree") < (long)(size / KIB))
+		test_skip("needs %lu MiB of free swap", (unsigned long)(size / MIB));
+}
+
+/* What is in swap now, in KiB, without what memory has a copy of. */
+static long swapped(void)
+{
+	return mem_kib("SwapTotal") - mem_kib("SwapFree");
+}
+
+/* Page out a range, and again what was just in use, until 90 % of it are out. */
+static void page_out(char *p, u64 size)
+{
+	long before = swapped(), out = 0;
+	int tries;
+
+	for (tries = 0; tries < 5; tries++) {
+		CHECK_OK(madvise(p, size, MADV_PAGEOUT));
+		out = swapped() - before;
+		if (out * 1024 >= (long)(size / 10 * 9))
+			return;
+		usleep(100000);
+	}
+	test_fail(__FILE__, __LINE__, "%ld of %ld KiB are in swap", out, (long)(size / KIB));
+}
+
+static void check_by_name(void *arg)
+{
+	char *p = region_map(region_open("a", O_RDONLY), PROT_READ);
+
+	check_pattern(p, (uintptr_t)arg, 1);
+}
+
+static void pageout(void)
+{
+	u64 size = 64 * MIB;
+	long resident;
+	char *p;
+	int fd;
+
+	need_swap(size + 16 * MIB);
+	p = simple_region("a", size, &fd);
+	fill(p, size, 1);
+	resident = mem_kib("Shmem");
+	page_out(p, size);
+	CHECK_MSG(resident - mem_kib("Shmem") >= (long)(size / KIB / 10 * 9),
+		  "Shmem fell by %ld KiB", resident - mem_kib("Shmem"));
+	join_ok(spawn(check_by_name, (void *)size));
+	check_pattern(p, size, 1);
+	fill(p, size, 2);
+	check_pattern(region_map(fd, PROT_READ), size, 2);
+}
+
+static void sleep_then_check(void *arg)
+{
+	char *p = arg;
+
+	check_pattern(p, 8 * MIB, 1);	/* its accessed bits are set */
+	flag_raise(0);
+	flag_await(1, 1);
+	check_pattern(p, 8 * MIB, 1);
+	fill(p + MIB, MIB, 5);
+}
+
+static void pageout_of_shared(void)
+{
+	pid_t pids[4];
+	size_t i;
+	char *p;
+	int fd;
+
+	need_swap(16 * MIB);
+	p = simple_region("a", 8 * MIB, &fd);
+	fill(p, 8 * MIB, 1);
+	for (i = 0; i < ARRAY_SIZE(pids); i++)
+		pids[i] = spawn(sleep_then_check, p);
+	flag_await(0, ARRAY_SIZE(pids));
+	page_out(p, 8 * MIB);
+	for (i = 1; i < ARRAY_SIZE(pids); i++)
+		kill_join(pids[i]);
+	flag_raise(1);
+	join_ok(pids[0]);
+	check_pattern(p + MIB, MIB, 5);
+	check_pattern(p + 2 * MIB, 6 * MIB, 1 + 2 * MIB / 8);
+}
+
+static void pageout_of_part(void)
+{
+	long before, out;
+	char *p;
+	int fd;
+
+	need_swap(32 * MIB);
+	p = simple_region("a", 32 * MIB, &fd);
+	fill(p, 32 * MIB, 1);
+	before = swapped();
+	page_out(p + 8 * MIB, 8 * MIB);
+	out = swapped() - before;
+	CHECK_MSG(out <= (long)(12 * KIB), "%ld KiB are in swap", out);
+	check_pattern(p, 32 * MIB, 1);
+}
+
+static void brought_back(void)
+{
+	u64 size = 16 * MIB;
+	long low, high = 0;
+	int fd, tries;
+	char *p;
+
+	need_swap(size + 8 * MIB);
+	p = simple_region("a", size, &fd);
+	fill(p, size, 1);
+	page_out(p, size);
+	low = mem_kib("Shmem") + mem_kib("SwapCached");
+	CHECK_OK(madvise(p, size, *(const int *)test_arg));
+	for (tries = 0; tries < 50 && high < (long)(size / KIB / 2); tries++) {
+		usleep(100000);
+		high = mem_kib("Shmem") + mem_kib("SwapCached") - low;
+	}
+	CHECK_MSG(high >= (long)(size / KIB / 2), "%ld KiB came back", high);
+	check_pattern(p, size, 1);
+}
+
+static void freed_with_region(void)
+{
+	long before, left = 0;
+	int fd, tries;
+	char *p;
+
+	need_swap(32 * MIB);
+	before = swapped();
+	p = simple_region("a", 16 * MIB, &fd);
+	fill(p, 16 * MIB, 1);
+	page_out(p, 16 * MIB);
+	CHECK_OK(object_del(fd, 0, 8 * MIB));
+	CHECK_OK(munmap(p, granule()));
+	CHECK_OK(unlink(in_mnt("a")));
+	CHECK_OK(close(fd));
+	for (tries = 0; tries < 50; tries++) {
+		left = swapped() - before;
+		if (left < 1024)
+			return;
+		usleep(100000);
+	}
+	test_fail(__FILE__, __LINE__, "%ld KiB of swap stay in use", left);
+}
+
+static void swap_off(void)
+{
+	char text[512], path[128] = "";
+	int fd, ret, err;
+	char *p;
+
+	need_swap(16 * MIB);
+	file_read("/proc/swaps", text, sizeof(text));
+	if (sscanf(text, "%*[^\n]\n%127s", path) != 1)
+		test_skip("no line in /proc/swaps");
+	p = simple_region("a", 8 * MIB, &fd);
+	fill(p, 8 * MIB, 1);
+	page_out(p, 8 * MIB);
+	ret = swapoff(path);
+	err = errno;
+	if (!ret)
+		check_pattern(p, 8 * MIB, 1);
+	CHECK_OK(ret ? 0 : swapon(path, 0));
+	CHECK_MSG(!ret, "swapoff %s: %s", path, strerror(err));
+	page_out(p, 8 * MIB);
+	check_pattern(p, 8 * MIB, 1);
+}
+
+struct slice {
+	int index;
+	unsigned int rounds;
+};
+
+#define SLICE	(8 * MIB)
+
+/* Store and check a slice of the region by turns, through an own mapping. */
+static void work_on_slice(void *arg)
+{
+	const struct slice *slice = arg;
+	char *p = region_map(region_open("a", O_RDWR), RW) + slice->index * SLICE;
+	u64 round;
+
+	for (round = 1; round <= slice->rounds; round++) {
+		fill(p, SLICE, slice->index * 1000 + round);
+		usleep(1000);
+		check_pattern(p, SLICE, slice->index * 1000 + round);
+	}
+}
+
+static void under_pressure(void)
+{
+	struct slice slice[4];
+	char pid[16], text[256];
+	pid_t pids[4];
+	long before;
+	size_t i;
+	char *p;
+	int fd;
+
+	need_swap(64 * MIB);
+	CHECK(!mkdir("/tmp/mshare-cgroup", 0700) || errno == EEXIST);
+	if (mount("cgroup2", "/tmp/mshare-cgroup", "cgroup2", 0, NULL))
+		test_skip("no cgroup2: %s", strerror(errno));
+	file_read("/tmp/mshare-cgroup/cgroup.controllers", text, sizeof(text));
+	if (!strstr(text, "memory"))
+		test_skip("no memory controller");
+	file_write("/tmp/mshare-cgroup/cgroup.subtree_control", "+memory");
+	rmdir(GROUP);
+	CHECK_OK(mkdir(GROUP, 0700));
+	file_write(GROUP "/memory.high", "16M");
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	file_write(GROUP "/cgroup.procs", pid);
+	before = swapped();
+	p = simple_region("a", ARRAY_SIZE(slice) * SLICE, &fd);
+	file_write("/tmp/mshare-cgroup/cgroup.procs", pid);
+	for (i = 0; i < ARRAY_SIZE(slice); i++) {
+		slice[i].index = i;
+		slice[i].rounds = opt_quick ? 2 : 8;
+		pids[i] = spawn(work_on_slice, &slice[i]);
+	}
+	for (i = 0; i < ARRAY_SIZE(slice); i++)
+		join_ok(pids[i]);
+	test_note("%ld KiB in swap", swapped() - before);
+	CHECK(swapped() - before > (long)(4 * KIB));
+	for (i = 0; i < ARRAY_SIZE(slice); i++)
+		check_pattern(p + i * SLICE, SLICE, i * 1000 + slice[i].rounds);
+	CHECK_OK(munmap(p, granule()));
+	CHECK_OK(close(fd));
+	CHECK_OK(unlink(in_mnt("a")));
+	CHECK_OK(rmdir(GROUP));
+	umount2("/tmp/mshare-cgroup", MNT_DETACH);
+}
+
+static const int will_need = MADV_WILLNEED, populate = MADV_POPULATE_READ;
+
+static const struct test_case cases[] = {
+	{ "MADV_PAGEOUT puts the region into swap; another process reads it back", pageout,
+	  .slow = 2 },
+	{ "MADV_PAGEOUT of what others have in use", pageout_of_shared },
+	{ "MADV_PAGEOUT of a part leaves the rest", pageout_of_part },
+	{ "MADV_WILLNEED brings pages back", brought_back, &will_need },
+	{ "MADV_POPULATE_READ brings pages back", brought_back, &populate },
+	{ "swap is freed with the objects", freed_with_region },
+	{ "swapoff brings the region back", swap_off, .slow = 2 },
+	{ "four writers under reclaim", under_pressure, .slow = 5 },
+};
+
+int main(int argc, char **argv)
+{
+	return test_main(argc, argv, cases, ARRAY_SIZE(cases));
+}

@@ -1,0 +1,467 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * UNMAP and replacement: seen by everyone, on every CPU, at once.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "region.h"
+
+/* shared->flag: readers that are ready; the step that the writer has finished; stop. */
+#define READY	0
+#define STEP	1
+#define STOP	2
+#define GONE	3	/* readers that saw the last step */
+
+/* shared->number: what the page holds after a step, and whether it is mapped. */
+#define VALUE	0
+#define MAPPED	1
+
+static unsigned int rounds(void)
+{
+	if (opt_rounds)
+		return opt_rounds;
+	return opt_quick ? 100 : 1000;
+}
+
+static void run_on_cpu(unsigned int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu % sysconf(_SC_NPROCESSORS_ONLN), &set);
+	CHECK_OK(sched_setaffinity(0, sizeof(set), &set));
+}
+
+static void unmapped_for_all(void)
+{
+	int fd;
+	char *p = simple_region("a", MIB, &fd), *q = region_map(fd, RW);
+	unsigned char c;
+
+	fill(p, MIB, 1);
+	check_pattern(q, MIB, 1);
+	CHECK_OK(object_del(fd, 0, MIB));
+	CHECK(peek(p, &c) == SIGSEGV && poke(p, 1) == SIGSEGV);
+	CHECK(peek(q, &c) == SIGSEGV && poke(q + MIB - 1, 1) == SIGSEGV);
+}
+
+static void sleep_and_touch(void *arg)
+{
+	char *p = arg;
+	unsigned char c;
+
+	run_on_cpu(shared->number[10]);
+	check_pattern(p, MIB, 1);
+	flag_raise(READY);
+	flag_await(STEP, 1);
+	CHECK(peek(p, &c) == SIGSEGV);
+	CHECK(peek(p + MIB - PAGE, &c) == SIGSEGV);
+	CHECK(poke(p + MIB - 1, 1) == SIGSEGV);
+	flag_raise(READY);
+	flag_await(STEP, 2);
+	CHECK(get(p + PAGE) == 0);
+	put(p + 2 * PAGE + shared->number[10], 5);
+}
+
+static void sleepers(unsigned int cpu)
+{
+	int fd;
+	char *p = simple_region("a", MIB, &fd);
+	pid_t pids[2];
+
+	fill(p, MIB, 1);
+	run_on_cpu(0);
+	shared->number[10] = cpu;
+	pids[0] = spawn(sleep_and_touch, p);
+	pids[1] = spawn(sleep_and_touch, p);
+	flag_await(READY, 2);
+	CHECK_OK(object_del(fd, 0, MIB));
+	flag_raise(STEP);
+	flag_await(READY, 4);
+	CHECK_OK(object_add(fd, 0, MIB));
+	flag_raise(STEP);
+	join_ok(pids[0]);
+	join_ok(pids[1]);
+	CHECK(get(p + 2 * PAGE + cpu) == 5);
+}
+
+static void sleepers_same_cpu(void)
+{
+	sleepers(0);
+}
+
+static void sleepers_other_cpu(void)
+{
+	sleepers(1);
+}
+
+/*
+ * Load as fast as possible. A load that began after the writer had finished a
+ * step must see what that step left: the step is read before the load and, so
+ * that the load surely fell into it, again after.
+ */
+static void watch(char *p)
+{
+	u32 seen = 0;
+
+	flag_raise(READY);
+	while (!flag_get(STOP)) {
+		u32 before = flag_get(STEP);
+		u64 value = __atomic_load_n(&shared->number[VALUE], __ATOMIC_SEQ_CST);
+		u64 mapped = __atomic_load_n(&shared->number[MAPPED], __ATOMIC_SEQ_CST);
+		unsigned char c = 0;
+		int sig = peek(p, &c);
+
+		if (before % 2 || flag_get(STEP) != before)
+			continue;	/* odd: the writer is at it */
+		CHECK_MSG(sig == (mapped ? 0 : SIGSEGV), "step %u: signal %d, mapped %d", before,
+			  sig, (int)mapped);
+		CHECK_MSG(!mapped || c == (unsigned char)value, "step %u: %d, not %d", before, c,
+			  (int)value);
+		if (before != seen)
+			flag_raise(GONE);
+		seen = before;
+	}
+}
+
+static void watch_in_process(void *arg)
+{
+	char *p = region_map(region_open("a", O_RDWR), RW);
+
+	run_on_cpu((uintptr_t)arg);
+	watch(p);
+}
+
+static void *watch_in_thread(void *arg)
+{
+	run_on_cpu(1);
+	watch(arg);
+	return NULL;
+}
+
+/* Wait until some reader has looked at the current step. */
+static void let_them_look(u32 gone)
+{
+	int tries;
+
+	for (tries = 0; tries < 100 && flag_get(GONE) == gone; tries++)
+		usleep(100);
+}
+
+/* Change the object many times, between the odd and the even number of a step. */
+static void change_rounds(int fd, char *p)
+{
+	unsigned int i;
+
+	for (i = 0; i < rounds(); i++) {
+		u32 gone = flag_get(GONE);
+		bool mapped = i % 3 != 1;
+		unsigned char value = 0;
+
+		flag_raise(STEP);
+		if (i % 3 == 1)
+			CHECK_OK(object_del(fd, 0, PAGE));
+		else
+			CHECK_OK(object_add(fd, 0, PAGE));	/* in place of the old one, too */
+		if (i % 3 == 2) {
+			value = i | 1;
+			put(p, value);
+		}
+		__atomic_store_n(&shared->number[VALUE], value, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&shared->number[MAPPED], mapped, __ATOMIC_SEQ_CST);
+		flag_raise(STEP);
+		let_them_look(gone);
+	}
+	test_note("%u changes, %u looks", rounds(), flag_get(GONE));
+	CHECK(flag_get(GONE) > rounds() / 2);
+	flag_raise(STOP);
+}
+
+static void watched_by_processes(void)
+{
+	pid_t pids[3];
+	uintptr_t i;
+	int fd;
+	char *p = simple_region("a", MIB, &fd);
+
+	run_on_cpu(0);
+	shared->number[MAPPED] = 1;
+	for (i = 0; i < ARRAY_SIZE(pids); i++)
+		pids[i] = spawn(watch_in_process, (void *)(i + 1));
+	flag_await(READY, ARRAY_SIZE(pids));
+	change_rounds(fd, p);
+	for (i = 0; i < ARRAY_SIZE(pids); i++)
+		join_ok(pids[i]);
+}
+
+static void watched_by_threads(void)
+{
+	pthread_t thread[2];
+	size_t i;
+	int fd;
+	char *p = simple_region("a", MIB, &fd);
+
+	run_on_cpu(0);
+	shared->number[MAPPED] = 1;
+	for (i = 0; i < ARRAY_SIZE(thread); i++)
+		CHECK(!pthread_create(&thread[i], NULL, watch_in_thread, p));
+	flag_await(READY, ARRAY_SIZE(thread));
+	change_rounds(fd, p);
+	for (i = 0; i < ARRAY_SIZE(thread); i++)
+		CHECK(!pthread_join(thread[i], NULL));
+}
+
+/* A store that lands in a page after it was taken out would be lost in somebody's memory. */
+static void stores_as_it_goes(void *arg)
+{
+	char *p = region_map(region_open("a", O_RDWR), RW);
+	u32 step;
+
+	run_on_cpu((uintptr_t)arg);
+	flag_raise(READY);
+	while (!flag_get(STOP)) {
+		int sig;
+
+		step = flag_get(STEP);
+		sig = poke(p, 0xaa);
+		if (step % 2 && flag_get(STEP) == step)
+			CHECK_MSG(sig == SIGSEGV, "step %u: signal %d", step, sig);
+	}
+}
+
+static void no_store_after_unmap(void)
+{
+	int fd;
+	char *p = simple_region("a", MIB, &fd), *other;
+	unsigned int i;
+	pid_t pids[2];
+
+	run_on_cpu(0);
+	other = mmap(NULL, 64 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK_OK(other);
+	pids[0] = spawn(stores_as_it_goes, (void *)1);
+	pids[1] = spawn(stores_as_it_goes, (void *)1);
+	flag_await(READY, 2);
+	for (i = 0; i < rounds(); i++) {
+		CHECK_OK(object_del(fd, 0, PAGE));
+		flag_raise(STEP);
+		/* The page is free now; take some, and nobody may write to them. */
+		memset(other, 0, 64 * PAGE);
+		sched_yield();
+		check_zero(other, 64 * PAGE);
+		CHECK_OK(madvise(other, 64 * PAGE, MADV_DONTNEED));
+		flag_raise(STEP);
+		CHECK_OK(object_add(fd, 0, PAGE));
+		put(p + i % PAGE, 1);
+	}
+	flag_raise(STOP);
+	join_ok(pids[0]);
+	join_ok(pids[1]);
+}
+
+static void partial(void)
+{
+	int fd;
+	char *p = simple_region("a", 8 * PAGE, &fd);
+	struct fdinfo info;
+	unsigned char c;
+
+	fill(p, 8 * PAGE, 1);
+	CHECK_OK(object_del(fd, 3 * PAGE, 2 * PAGE));
+	check_pattern(p, 3 * PAGE, 1);
+	check_pattern(p + 5 * PAGE, 3 * PAGE, 1 + 5 * PAGE / 8);
+	CHECK(peek(p + 3 * PAGE, &c) == SIGSEGV && peek(p + 5 * PAGE - 1, &c) == SIGSEGV);
+	fdinfo_read(fd, &info);
+	CHECK_MSG(info.objects == 2, "%d objects", info.objects);
+	fdinfo_check(&info, 0, 0, 3 * PAGE, "rw");
+	fdinfo_check(&info, 1, 5 * PAGE, 3 * PAGE, "rw");
+	CHECK_OK(object_del(fd, 0, PAGE));
+	CHECK_OK(object_del(fd, 7 * PAGE, PAGE));
+	fdinfo_read(fd, &info);
+	CHECK(info.objects == 2);
+	fdinfo_check(&info, 0, PAGE, 2 * PAGE, "rw");
+	fdinfo_check(&info, 1, 5 * PAGE, 2 * PAGE, "rw");
+	check_pattern(p + PAGE, 2 * PAGE, 1 + PAGE / 8);
+	check_pattern(p + 5 * PAGE, 2 * PAGE, 1 + 5 * PAGE / 8);
+	CHECK_OK(object_del(fd, 0, granule()));
+	fdinfo_read(fd, &info);
+	CHECK(info.objects == 0);
+}
+
+static void several_objects(void)
+{
+	u64 g = granule();
+	int fd = region_new("a", 2), i;
+	char *p = region_map(fd, RW);
+	struct fdinfo info;
+	unsigned char c;
+
+	for (i = 0; i < 8; i++) {
+		CHECK_OK(object_add(fd, g - 16 * PAGE + i * 4 * PAGE, 2 * PAGE));
+		fill(p + g - 16 * PAGE + i * 4 * PAGE, 2 * PAGE, i);
+	}
+	/* From the middle of the second to the middle of the seventh. */
+	CHECK_OK(object_del(fd, g - 11 * PAGE, 20 * PAGE));
+	for (i = 0; i < 32; i++) {
+		char *at = p + g - 16 * PAGE + i * PAGE;
+
+		if (i % 4 >= 2 || (i >= 5 && i < 25))
+			CHECK(peek(at, &c) == SIGSEGV);
+		else
+			check_pattern(at, PAGE, i / 4 + i % 4 * (PAGE / 8));
+	}
+	fdinfo_read(fd, &info);
+	CHECK_MSG(info.objects == 4, "%d objects", info.objects);
+	fdinfo_check(&info, 0, g - 16 * PAGE, 2 * PAGE, "rw");
+	fdinfo_check(&info, 1, g - 12 * PAGE, PAGE, "rw");
+	fdinfo_check(&info, 2, g + 9 * PAGE, PAGE, "rw");
+	fdinfo_check(&info, 3, g + 12 * PAGE, 2 * PAGE, "rw");
+}
+
+static void replaced(void)
+{
+	int fd;
+	char *p = simple_region("a", 8 * PAGE, &fd), *q = region_map(fd, RW);
+	struct fdinfo info;
+
+	fill(p, 8 * PAGE, 1);
+	check_pattern(q, 8 * PAGE, 1);
+	CHECK_OK(object_create(fd, 2 * PAGE, 3 * PAGE, PROT_READ, ANON, -1, 0));
+	check_zero(p + 2 * PAGE, 3 * PAGE);
+	check_zero(q + 2 * PAGE, 3 * PAGE);
+	CHECK(poke(q + 2 * PAGE, 1) == SIGSEGV);
+	check_pattern(q, 2 * PAGE, 1);
+	check_pattern(q + 5 * PAGE, 3 * PAGE, 1 + 5 * PAGE / 8);
+	fdinfo_read(fd, &info);
+	CHECK_MSG(info.objects == 3, "%d objects", info.objects);
+	fdinfo_check(&info, 0, 0, 2 * PAGE, "rw");
+	fdinfo_check(&info, 1, 2 * PAGE, 3 * PAGE, "r-");
+	fdinfo_check(&info, 2, 5 * PAGE, 3 * PAGE, "rw");
+	CHECK_OK(object_add(fd, 0, 16 * PAGE));
+	fdinfo_read(fd, &info);
+	CHECK(info.objects == 1);
+	fdinfo_check(&info, 0, 0, 16 * PAGE, "rw");
+	check_zero(p, 16 * PAGE);
+	put(q + 2 * PAGE, 1);
+}
+
+static void refused_replacement(void)
+{
+	int fd;
+	char *p = simple_region("a", 8 * PAGE, &fd);
+	struct fdinfo info;
+
+	fill(p, 8 * PAGE, 1);
+	CHECK_ERR(object_create(fd, 0, 8 * PAGE, RW | PROT_EXEC, ANON, -1, 0), EINVAL);
+	CHECK_ERR(object_create(fd, 0, 8 * PAGE, RW, ANON | MAP_LOCKED, -1, 0), EINVAL);
+	CHECK_ERR(object_add(fd, 0, 2 * granule()), EINVAL);
+	check_pattern(p, 8 * PAGE, 1);
+	fdinfo_read(fd, &info);
+	CHECK(info.objects == 1);
+}
+
+/* All objects go, and new ones come: old clients see them, through the tables they have. */
+static void everything_anew(void)
+{
+	int fd, i;
+	char *p = simple_region("a", MIB, &fd), *q = region_map(fd, RW);
+
+	for (i = 0; i < 20; i++) {
+		put(p + i * PAGE, i + 1);
+		CHECK(get(q + i * PAGE) == i + 1);
+		CHECK_OK(object_del(fd, 0, granule()));
+		CHECK_OK(object_add(fd, (i % 2) * 512 * MIB, MIB));
+		CHECK_OK(object_add(fd, 0, MIB));
+	}
+	put(p + 512 * MIB, 1);
+	CHECK(get(q + 512 * MIB) == 1);
+}
+
+/* UNMAP and CREATE_MAPPING work on the region; the caller's own memory map is not theirs. */
+static void caller_not_attached(void)
+{
+	long size, vsize = status_of(getpid(), "VmSize");
+	int fd = region_new("a", 1), i;
+
+	for (i = 0; i < 100; i++) {
+		CHECK_OK(object_add(fd, 0, 64 * MIB));
+		CHECK_OK(object_add(fd, 32 * MIB, 64 * MIB));
+		CHECK_OK(object_del(fd, MIB, 50 * MIB));
+		CHECK_OK(object_del(fd, 0, granule()));
+	}
+	size = status_of(getpid(), "VmSize");
+	CHECK_MSG(size - vsize < (long)MIB / 1024 && vsize - size < (long)MIB / 1024,
+		  "VmSize went from %ld to %ld KiB", vsize, size);
+}
+
+static void leave(void *arg)
+{
+	(void)arg;
+	caller_not_attached();
+}
+
+static void caller_exits(void)
+{
+	join_ok(spawn(leave, NULL));
+}
+
+static void memory_freed(void)
+{
+	long before = mem_kib("Shmem"), left;
+	int fd;
+	char *p = simple_region("a", 32 * MIB, &fd);
+
+	fill(p, 32 * MIB, 1);
+	CHECK(mem_kib("Shmem") - before >= (long)(32 * KIB));
+	CHECK_OK(object_del(fd, 0, 32 * MIB));
+	left = mem_kib("Shmem") - before;
+	CHECK_MSG(left < 1024, "%ld KiB stay", left);
+}
+
+static void replaced_memory_freed(void)
+{
+	long before = mem_kib("Shmem"), left;
+	int fd, i;
+	char *p = simple_region("a", 8 * MIB, &fd);
+
+	for (i = 0; i < 10; i++) {
+		fill(p, 8 * MIB, i);
+		CHECK_OK(object_add(fd, 0, 8 * MIB));
+	}
+	left = mem_kib("Shmem") - before;
+	CHECK_MSG(left < 1024, "%ld KiB stay", left);
+	check_zero(p, 8 * MIB);
+}
+
+static const struct test_case cases[] = {
+	{ "UNMAP is seen through every mapping", unmapped_for_all },
+	{ "UNMAP is seen by sleepers on the same CPU", sleepers_same_cpu },
+	{ "UNMAP is seen by sleepers on another CPU", sleepers_other_cpu },
+	{ "UNMAP and replacement are seen at once by busy processes", watched_by_processes,
+	  .slow = 3 },
+	{ "UNMAP and replacement are seen at once by busy threads", watched_by_threads,
+	  .slow = 3 },
+	{ "no store reaches a page after its UNMAP", no_store_after_unmap, .slow = 3 },
+	{ "UNMAP of a part splits an object", partial },
+	{ "UNMAP over several objects, holes and granules", several_objects },
+	{ "MAP_FIXED replaces what was there, and splits it", replaced },
+	{ "a refused replacement replaces nothing", refused_replacement },
+	{ "all objects go and new ones come", everything_anew },
+	{ "the caller's own memory map stays as it is", caller_not_attached },
+	{ "a caller that is not attached exits cleanly", caller_exits },
+	{ "UNMAP frees the memory at once", memory_freed },
+	{ "replacement frees the memory at once", replaced_memory_freed },
+};
+
+int main(int argc, char **argv)
+{
+	return test_main(argc, argv, cases, ARRAY_SIZE(cases));
+}
