@@ -38,7 +38,7 @@ class Verdict:
 TOOLS = (
     Tool("ansible-test", ("python", "-m", "mshare_pkg.stages.sanity")),
     Tool("checkpatch", ("python", "-m", "mshare_pkg.stages.checkpatch")),
-    Tool("ansible-lint", ("ansible-lint", "--offline", "--profile", "production", "--nocolor", "--quiet")),
+    Tool("ansible-lint", ("ansible-lint", "--offline", "--profile", "production", "--nocolor")),
     Tool("mypy", ("mypy",)),
     Tool("changelog", ("antsibull-changelog", "lint")),
     Tool("yamllint", ("yamllint", "--strict", ".")),

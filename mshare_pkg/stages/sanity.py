@@ -1,9 +1,9 @@
 """`ansible-test sanity` over the collection's plugins.
 
-ansible-test wants the collection at a path ending in ansible_collections/mshare/fleet, in a work tree of its
-own, and makes virtual environments for its tests; each begins with a get-pip.py that it would download. Here that
-file stands in its cache already and does the same with the pip that comes with Python, so nothing but the package
-index is needed. All of its state lies in our cache, not in the user's home.
+ansible-test wants the collection at a path ending in ansible_collections/mshare/fleet, in a work tree of
+its own, and makes virtual environments for its tests; each begins with a get-pip.py that it would download.
+Here that file stands in its cache already and does the same with the pip that comes with Python, so nothing
+but the package index is needed. All of its state lies in our cache, not in the user's home.
 
 Roles are left out: their scripts are programs that run on the hosts, which ruff and ansible-lint check.
 """

@@ -1,0 +1,40 @@
+"""The command line: every command of its table is there, errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from mshare_pkg import __version__, cli
+from mshare_pkg.errors import CheckFailed, InfraError, MshareError, UserError
+
+
+@pytest.mark.parametrize("name", sorted(cli.COMMANDS))
+def test_every_command_has_help(name: str) -> None:
+    done = CliRunner().invoke(cli.cli, [name, "--help"])
+    assert done.exit_code == 0, done.output
+    assert "Usage: cli " + name in done.output
+
+
+def test_version_and_unknown_commands() -> None:
+    assert __version__ in CliRunner().invoke(cli.cli, ["--version"]).output
+    done = CliRunner().invoke(cli.cli, ["no-such"])
+    assert done.exit_code == 2
+    assert "No such command" in done.output
+
+
+@pytest.mark.parametrize(
+    "error", [CheckFailed("no", "mend"), UserError("no", "mend"), InfraError("no", "mend")]
+)
+def test_errors_are_printed_with_their_remedy(
+    error: MshareError, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "cli", click.Command("mshare", callback=fail))
+    with pytest.raises(SystemExit) as stop:
+        cli.main([])
+    assert stop.value.code == error.exit_code
+    assert capsys.readouterr().err == "mshare: no\n  what to do: mend\n"
