@@ -77,7 +77,8 @@ def run(
             )
         except FileNotFoundError as error:
             raise InfraError(
-                f"{doing}: {error.filename or words[0]} is not there", remedy or "install the package that has it"
+                f"{doing}: {error.filename or words[0]} is not there",
+                remedy or "install the package that has it",
             ) from error
         try:
             out, err = process.communicate(stdin.encode() if stdin is not None else None, timeout=timeout)
@@ -85,6 +86,9 @@ def run(
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
             if isinstance(error, subprocess.TimeoutExpired):
                 raise InfraError(f"{doing}: no end after {timeout:.0f} s: {line}", remedy) from error
             raise

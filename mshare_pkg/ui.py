@@ -1,4 +1,4 @@
-"""What a person sees: progress bars on a terminal, plain lines in a pipe. All of it goes to standard error."""
+"""What a person sees: progress bars on a terminal, plain lines in a pipe; all of it on standard error."""
 
 from __future__ import annotations
 
@@ -49,7 +49,12 @@ def step(title: str, total: float | None = None) -> Iterator[Step]:
     """Show a long piece of work: a bar on a terminal, a line at its start and end in a pipe."""
     start = time.monotonic()
     if sys.stderr.isatty():
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn())
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+        )
         with Progress(*columns, console=console, transient=True) as progress:
             yield Step(title, progress, progress.add_task(title, total=total, note=""))
     else:
