@@ -86,8 +86,8 @@ def test_a_signal_reaches_the_stage_and_the_clean_up_still_runs(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     waits = (
-        "import time\nprint('up', flush=True)\n"
-        "try: time.sleep(60)\nexcept KeyboardInterrupt: print('tidied'); raise"
+        "import time\n"
+        "try: print('up', flush=True); time.sleep(60)\nexcept KeyboardInterrupt: print('tidied'); raise"
     )
     plan = Plan("p", (script("waits", waits), script("after", "")), (script("down", "print('down')"),))
     log = tmp_path / "logs/p/waits.log"
