@@ -1,0 +1,182 @@
+"""The whole change of a base as a series of mails, as kernel developers read it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import format_datetime
+from pathlib import Path
+
+from ..errors import UserError
+from .patching import list_src
+from .series import Patch, read_series
+
+#: Subject -> directories of the kernel tree whose new files go into that mail; the first match wins.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "uapi: add the user header of msharefs": ("include/uapi",),
+    "Documentation: describe msharefs": ("Documentation",),
+    "samples: add msharefs examples": ("samples",),
+    "selftests: add msharefs": ("tools/testing/selftests",),
+    "mm: add msharefs": ("",),
+}
+_MAIL = re.compile(r"[0-9]{4}-.*\.patch")
+_DIFF = re.compile(r"^(?:diff |--- |Index: )", re.MULTILINE)
+_HEADER = re.compile(r"^(?P<name>[A-Z][A-Za-z-]*): (?P<value>.*)$")
+
+
+@dataclass(frozen=True)
+class Mail:
+    """One mail of the series, without its number.
+
+    Attributes:
+        subject: without the [PATCH ...] prefix.
+        body: the text above the diff, which may be empty.
+        diff: the change.
+    """
+
+    subject: str
+    body: str
+    diff: str
+
+    def stat(self) -> tuple[int, int]:
+        """Lines that the diff adds and removes."""
+        lines = self.diff.splitlines()
+        added = sum(line.startswith("+") and not line.startswith("+++ ") for line in lines)
+        removed = sum(line.startswith("-") and not line.startswith("--- ") for line in lines)
+        return added, removed
+
+
+def new_file(path: Path, text: str, executable: bool) -> str:
+    """The diff that adds a file to the kernel tree."""
+    lines = text.splitlines()
+    head = f"diff --git a/{path} b/{path}\nnew file mode {'100755' if executable else '100644'}\n"
+    if not lines:
+        return head
+    end = "" if text.endswith("\n") else "\\ No newline at end of file\n"
+    count = "1" if len(lines) == 1 else f"1,{len(lines)}"
+    return (
+        f"{head}--- /dev/null\n+++ b/{path}\n@@ -0,0 +{count} @@\n"
+        + "".join(f"+{line}\n" for line in lines)
+        + end
+    )
+
+
+def of_new_files(files: dict[Path, Path]) -> list[Mail]:
+    """The mails that add new files: path in the kernel tree -> the file, grouped by `GROUPS`."""
+    grouped: dict[str, list[Path]] = {subject: [] for subject in GROUPS}
+    for path in sorted(files):
+        subject = next(
+            subject
+            for subject, places in GROUPS.items()
+            if any(path.is_relative_to(place) for place in places)
+        )
+        grouped[subject].append(path)
+    mails = []
+    for subject, paths in grouped.items():
+        if paths:
+            diff = "".join(
+                new_file(path, files[path].read_text(), bool(files[path].stat().st_mode & 0o100))
+                for path in paths
+            )
+            mails.append(Mail(subject, "", diff))
+    return mails
+
+
+def of_patch(patch: Patch) -> Mail:
+    """The mail of an entry of the series; its subject is the patch's Subject, or its first line."""
+    text = patch.path.read_text()
+    start = _DIFF.search(text)
+    if start is None:
+        raise UserError(f"patch {patch.name} has no diff", "take it off the series")
+    lines = text[: start.start()].splitlines()
+    if lines and lines[-1] == "---":
+        lines.pop()
+    subject = ""
+    while lines and (match := _HEADER.match(lines[0])):
+        if match["name"] == "Subject":
+            subject = re.sub(r"^\[[^]]*\]\s*", "", match["value"])
+        lines.pop(0)
+    while lines and not lines[0].strip():
+        lines.pop(0)
+    if not subject:
+        subject = lines.pop(0) if lines else patch.name.removesuffix(".patch")
+    return Mail(subject, "\n".join(lines).strip(), text[start.start() :])
+
+
+def collect(root: Path, series: str) -> list[Mail]:
+    """The mails of a base's series, in an order in which the kernel builds after each: new files first.
+
+    Raises:
+        UserError: the series or a new file is wrong.
+    """
+    kernel = root / "kernel"
+    files = {path: kernel / "src" / path for path in list_src(kernel / "src")}
+    tests = kernel / "selftests" / "mshare"
+    if tests.is_dir():
+        files |= {Path("tools/testing/selftests/mshare") / path: tests / path for path in list_src(tests)}
+    patches = read_series(kernel / "patches" / series)
+    return [*of_new_files(files), *map(of_patch, patches)]
+
+
+def _render(mail: Mail, prefix: str, sender: str, date: str, signoff: bool) -> str:
+    """The text of one mail."""
+    signed = f"Signed-off-by: {sender}"
+    body = mail.body
+    if signoff and signed not in body.splitlines():
+        body = f"{body}\n\n{signed}".lstrip()
+    added, removed = mail.stat()
+    return (
+        f"From: {sender}\nDate: {date}\nSubject: [{prefix}] {mail.subject}\n\n"
+        + (f"{body}\n" if body else "")
+        + f"---\n {added} insertions(+), {removed} deletions(-)\n\n{mail.diff.rstrip(chr(10))}\n-- \nmshare\n"
+    )
+
+
+def write_series(
+    mails: Sequence[Mail], output: Path, *, series: str, sender: str, signoff: bool, now: datetime
+) -> list[Path]:
+    """Write the mails with a cover letter into a directory, as git-send-email and git-am take them.
+
+    Args:
+        mails: the series.
+        output: the directory, made when missing; it may hold nothing but an earlier series, which goes.
+        series: kernel base, for the subject prefix.
+        sender: "Name <address>".
+        signoff: add a Signed-off-by line of the sender.
+        now: the date of the mails, with a time zone.
+
+    Returns:
+        The files, in order.
+
+    Raises:
+        UserError: the directory holds something else.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    old = sorted(output.iterdir())
+    if strange := [path.name for path in old if not _MAIL.fullmatch(path.name)]:
+        raise UserError(
+            f"{output} holds {strange[0]}, which is no mail of a series", "name an empty directory"
+        )
+    for path in old:
+        path.unlink()
+    date = format_datetime(now)
+    count = len(mails)
+    added, removed = (sum(numbers) for numbers in zip(*(mail.stat() for mail in mails), strict=True))
+    contents = "\n".join(f"  {mail.subject}" for mail in mails)
+    cover = (
+        f"From: {sender}\nDate: {date}\n"
+        f"Subject: [PATCH {series} 0/{count}] msharefs: page tables that processes share\n\n"
+        "Processes that map a region of msharefs use the same page tables for it: their cost\n"
+        "does not grow with the number of processes. New files come first, then the hooks.\n\n"
+        f"{contents}\n\n {added} insertions(+), {removed} deletions(-)\n-- \nmshare\n"
+    )
+    written = [output / "0000-cover-letter.patch"]
+    written[0].write_text(cover)
+    for number, mail in enumerate(mails, 1):
+        slug = re.sub(r"[^a-z0-9]+", "-", mail.subject.lower()).strip("-")[:52]
+        path = output / f"{number:04d}-{slug}.patch"
+        path.write_text(_render(mail, f"PATCH {series} {number}/{count}", sender, date, signoff))
+        written.append(path)
+    return written

@@ -1,0 +1,66 @@
+"""Names for builds: every distinct build on this machine has a kernel release of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from ..errors import UserError
+from ..paths import cache_dir
+from .files import locked, write_json
+
+
+def release_name(upstream: str, revision: int, flavour: str) -> str:
+    """`uname -r` of a build: "6.12.117-mshare1-vm"."""
+    return f"{upstream}-mshare{revision}-{flavour}"
+
+
+def _read(path: Path) -> dict[str, str]:
+    """Release -> key of the inputs that it was given to."""
+    try:
+        data = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: {error}", "delete the file; releases are then numbered anew") from error
+    return {str(release): str(key) for release, key in data.items()}
+
+
+def choose(
+    upstream: str, flavour: str, inputs_key: str, revision: int | None, *, register: bool = True
+) -> int:
+    """The revision (N of -mshareN) of a build: what the same inputs had before, else the smallest free one.
+
+    Args:
+        upstream: upstream version of the kernel.
+        flavour: with the debug suffix.
+        inputs_key: key of the inputs.
+        revision: the one that the user wants, or None.
+        register: write the choice to the registry, so that no other inputs get it.
+
+    Raises:
+        UserError: the wanted revision belongs to other inputs.
+    """
+    folder = cache_dir()
+    path = folder / "releases.json"
+    with locked(folder / "releases.lock"):
+        taken = _read(path)
+        candidate = revision or 1
+        if revision is None:
+            pattern = re.compile(
+                re.escape(release_name(upstream, 0, flavour)).replace("mshare0", r"mshare(\d+)")
+            )
+            used = {int(match[1]): key for name, key in taken.items() if (match := pattern.fullmatch(name))}
+            mine = [number for number, key in used.items() if key == inputs_key]
+            candidate = min(mine or [number for number in range(1, len(used) + 2) if number not in used])
+        release = release_name(upstream, candidate, flavour)
+        owner = taken.get(release)
+        if owner not in (None, inputs_key):
+            raise UserError(
+                f"the release {release} belongs to a build with other inputs",
+                "leave out --revision, or name a number that is free: two kernels must not share a release",
+            )
+        if register and owner is None:
+            write_json(path, {**taken, release: inputs_key})
+    return candidate

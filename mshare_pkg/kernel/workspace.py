@@ -1,0 +1,92 @@
+"""Work trees: where a build is patched, configured and compiled. An interrupted one is found again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import ui
+from ..paths import cache_dir
+from .config import configure
+from .files import locked, write_json
+from .inputs import Inputs
+from .make import Make
+from .patching import apply_series, copy_src
+from .source import fetch, unpack
+
+#: Work trees of builds that nobody finished are removed after this time, seconds.
+KEEP_UNFINISHED = 7 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The work directory of one build: the kernel tree, logs, and how far it is.
+
+    Attributes:
+        key: the build's key.
+    """
+
+    key: str
+
+    @property
+    def path(self) -> Path:
+        """The directory, made when missing."""
+        return cache_dir("work", self.key[:16])
+
+    @property
+    def tree(self) -> Path:
+        """The kernel tree."""
+        return self.path / "tree"
+
+    @property
+    def lock(self) -> Path:
+        """The lock file: who works here holds it."""
+        return cache_dir("locks") / f"work-{self.key[:16]}"
+
+    def prepare(self, inputs: Inputs, local_version: str, jobs: int) -> Make:
+        """Have a patched and configured tree, and return how to call its Makefile.
+
+        A tree that was ready before is taken as it is, with what is compiled in it. One that cannot be
+        patched or configured is removed.
+
+        Raises:
+            MshareError: see `fetch`, `unpack`, `apply_series`, `copy_src` and `configure`.
+        """
+        state = self.path / "ready.json"
+        if state.is_file():
+            stamp = int(json.loads(state.read_text())["stamp"])
+            return Make(self.tree, inputs.architecture, local_version, stamp, jobs)
+        try:
+            shutil.rmtree(self.tree, ignore_errors=True)
+            with ui.step(f"fetch {inputs.source.package} {inputs.source.version}"):
+                fetch(inputs.source)
+            with ui.step("unpack the source"):
+                stamp = unpack(inputs.source, self.tree)
+            with ui.step(
+                f"apply {len(inputs.patches)} patches and {len(inputs.src_files)} new files, configure"
+            ):
+                apply_series(self.tree, inputs.patches)
+                if inputs.src is not None:
+                    copy_src(self.tree, inputs.src, inputs.src_files)
+                make = Make(self.tree, inputs.architecture, local_version, stamp, jobs)
+                configure(self.tree, inputs.fragments, make.argv(), make.env())
+        except BaseException:
+            self.remove()
+            raise
+        write_json(state, {"stamp": stamp})
+        return make
+
+    def remove(self) -> None:
+        """Remove the work directory."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def prune() -> None:
+    """Remove work directories that were last used long ago (see `KEEP_UNFINISHED`)."""
+    for path in cache_dir("work").iterdir():
+        if time.time() - path.stat().st_mtime > KEEP_UNFINISHED:
+            with locked(cache_dir("locks") / f"work-{path.name}"):
+                shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/msharefs.h>
+
+int mshare_fault(int address)
+{
+	return address + MSHARE_TOY;
+}
