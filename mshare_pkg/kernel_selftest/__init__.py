@@ -1,0 +1,1 @@
+"""The kernel selftests, run in a small QEMU guest of their own."""

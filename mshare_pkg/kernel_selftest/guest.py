@@ -1,0 +1,145 @@
+"""The guest: static test programs in an initramfs, with an init that runs them one after the other."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import InfraError, UserError
+from ..run import run
+from .cpio import Archive
+from .programs import Program
+
+#: Size of the disk that the guest swaps to, in bytes; the file is sparse.
+SWAP_SIZE = 256 << 20
+
+_INIT = """\
+#!/bin/sh
+# Runs the selftests. Their output goes to the second serial port, so that kernel messages do not cut into it.
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+mount -t tmpfs tmpfs /tmp
+exec </dev/null >/dev/ttyS1 2>&1
+echo "@@ kernel $(uname -r)"
+if [ -b /dev/vda ]; then
+    mkswap /dev/vda >/dev/null && swapon /dev/vda
+fi
+cd /tmp
+run() {
+    name=$1
+    seconds=$2
+    shift 2
+    echo "mshare-selftest: begin $name" >/dev/kmsg
+    echo "@@ begin $name"
+    timeout -s KILL "$seconds" "/tests/$name" "$@"
+    echo "@@ end $name $?"
+}
+"""
+
+_END = """\
+echo "mshare-selftest: begin shutdown" >/dev/kmsg
+swapoff -a
+sleep 1
+echo "@@ done"
+sleep 1
+reboot -f
+"""
+
+_APPLETS = ("sh", "mount", "mkswap", "swapon", "swapoff", "timeout", "uname", "sleep", "reboot", "cat", "ls")
+
+
+def build_tests(root: Path, output: Path, names: Sequence[str], compiler: str = "gcc") -> None:
+    """Compile test programs, static, into a directory; what is up to date stays.
+
+    Raises:
+        InfraError: the compiler fails; the message has its output.
+    """
+    run(
+        [
+            *("make", "-C", root / "kernel" / "selftests" / "mshare", f"CC={compiler}"),
+            *(f"OUTPUT={output.absolute()}", "-j2"),
+            *(str(output.absolute() / name) for name in names),
+        ],
+        doing="compiling the kernel selftests",
+        remedy="see the compiler's message; the headers are in kernel/src/include/uapi",
+    )
+
+
+def init_script(programs: Sequence[Program], *, quick: bool, case_seconds: int, program_seconds: int) -> str:
+    """The guest's /init, as text: every program with its arguments and its limits in seconds."""
+    lines = []
+    for program in programs:
+        arguments = program.quick if quick else program.full
+        words = [program.name, str(program_seconds), "-t", str(case_seconds), *arguments]
+        lines.append(f"run {shlex.join(words)}\n")
+    return _INIT + "".join(lines) + _END
+
+
+def write_initramfs(path: Path, tests: Path, programs: Sequence[Program], init: str) -> None:
+    """Write the guest's root: busybox, the init and the test programs. It needs no root here.
+
+    Raises:
+        InfraError: there is no static busybox on this machine.
+    """
+    archive = Archive()
+    for name in ("bin", "dev", "proc", "sys", "tmp", "tests"):
+        archive.directory(name)
+    archive.character_device("dev/console", 5, 1)
+    archive.character_device("dev/null", 1, 3)
+    archive.file("init", init.encode(), 0o755)
+    archive.file("bin/busybox", _busybox().read_bytes(), 0o755)
+    for applet in _APPLETS:
+        archive.symlink(f"bin/{applet}", "busybox")
+    for program in programs:
+        archive.file(f"tests/{program.name}", (tests / program.name).read_bytes(), 0o755)
+    with path.open("wb") as out:
+        archive.write(out)
+
+
+def write_swap(path: Path) -> None:
+    """Make the empty, sparse file that the guest swaps to."""
+    with path.open("wb") as out:
+        out.truncate(SWAP_SIZE)
+
+
+def _busybox() -> Path:
+    found = shutil.which("busybox")
+    if found is None:
+        raise InfraError("making the guest's initramfs: there is no busybox", "install busybox-static")
+    path = Path(found)
+    if b"/lib64/ld-linux" in path.read_bytes()[:4096]:
+        raise InfraError(f"making the guest's initramfs: {path} is not static", "install busybox-static")
+    return path
+
+
+def find_kernel(build: Path, vmlinuz: Path | None) -> tuple[Path, bool]:
+    """The kernel image to boot, and whether it is a debug build, which runs several times slower.
+
+    Args:
+        build: directory with build.json; not looked at when `vmlinuz` is given.
+        vmlinuz: an image by its own name.
+
+    Raises:
+        UserError: there is no such image or no build.
+    """
+    if vmlinuz is not None:
+        if not vmlinuz.is_file():
+            raise UserError(f"there is no kernel image {vmlinuz}", "name another with --vmlinuz")
+        return vmlinuz, False
+    return _kernel_of_build(build)
+
+
+def _kernel_of_build(build: Path) -> tuple[Path, bool]:
+    record = build / "build.json"
+    remedy = "run `mshare kernel build`, or name an image with --vmlinuz"
+    if not record.is_file():
+        raise UserError(f"there is no kernel build in {build}", remedy)
+    data = json.loads(record.read_text())
+    image = build / str(data["vmlinuz"])
+    if not image.is_file():
+        raise UserError(f"{record} names {image}, which is not there", remedy)
+    return image, str(data["flavour"]).endswith("-debug")

@@ -1,0 +1,86 @@
+"""Lines of a kernel log that mean that the kernel itself found something wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+#: Patterns, each with what it is: from kernel/panic.c, lib/bug.c, mm/*, kernel/locking/lockdep.c, kernel/rcu.
+_PATTERNS = (
+    r"\bWARNING: ",
+    r"\bBUG: ",
+    r"\bBUG \w+ \(",  # slub: "BUG kmalloc-64 (Not tainted): Poison overwritten"
+    r"kernel BUG at",
+    r"\bOops: ",
+    r"general protection fault",
+    r"Kernel panic",
+    r"[Bb]ad page",
+    r"Bad rss-counter",
+    r"Bad swap (file|offset) entry",
+    r"page_table_check",
+    r"non-zero pgtables_bytes",
+    r"possible (circular locking|recursive locking|irq lock inversion|deadlock)",
+    r"INFO: task .* blocked for more than",
+    r"INFO: trying to register non-static key",
+    r"INFO: lockdep",
+    r"inconsistent lock state",
+    r"suspicious RCU usage",
+    r"rcu: INFO: .*(detected|self-detected)",
+    r"sleeping function called from invalid context",
+    r"scheduling while atomic",
+    r"UBSAN:",
+    r"KASAN:",
+    r"KCSAN:",
+    r"KFENCE:",
+    r"soft lockup",
+    r"hard LOCKUP",
+    r"unable to handle",
+    r"list_(add|del) corruption",
+    r"refcount_t: ",
+    r"VFS: Busy inodes after unmount",
+    r"(memory leak|unreferenced object)",
+    r"Objects remaining in",
+    r"DEBUG_LOCKS_WARN_ON",
+)
+
+_WRONG = re.compile("|".join(f"(?:{pattern})" for pattern in _PATTERNS))
+
+#: Said by kernels of ours at every start, of the emulated hardware or the debug options themselves.
+_HARMLESS = re.compile(
+    r"(lockdep|page_table_check|kmemleak|KASAN|KFENCE|UBSAN).*(initialized|enabled|disabled|Automatic)"
+    r"|Kernel command line:|NOTICE: this kernel"
+    r"|debug: unmapping init memory"
+    r"|Lock dependency validator|RCU lockdep checking is enabled"
+)
+
+_BEGIN = re.compile(r"mshare-selftest: begin (\S+)")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A line of the kernel log that must not be there, the program that ran, and the lines after it."""
+
+    program: str
+    line: str
+    context: str
+
+
+def scan(lines: Iterable[str], after: int = 25) -> list[Finding]:
+    """Find the lines that report something wrong; each keeps up to `after` lines that follow.
+
+    A report of several lines with patterns (a lockdep splat, an Oops) is one finding: matches inside
+    the context of the one before are part of it.
+    """
+    log = [line.rstrip() for line in lines]
+    findings: list[Finding] = []
+    program = ""
+    covered = -1
+    for index, line in enumerate(log):
+        if begin := _BEGIN.search(line):
+            program = begin[1]
+        if index <= covered or not _WRONG.search(line) or _HARMLESS.search(line):
+            continue
+        covered = index + after
+        findings.append(Finding(program, line, "\n".join(log[index : index + after + 1])))
+    return findings

@@ -1,0 +1,173 @@
+"""One run: compile, boot, follow, judge."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import qemu, ui
+from ..errors import UserError
+from ..run import tail
+from . import guest, kernel_log
+from .programs import Program
+from .result import Result
+from .transcript import Follower, Transcript
+
+#: How much more time a kernel with lockdep and page-table checks gets.
+DEBUG_FACTOR = 4
+
+#: Seconds: of one case; of a program, quick and full; of the whole run, quick and full.
+CASE_SECONDS = 60
+PROGRAM_SECONDS = (120, 600)
+RUN_SECONDS = (360, 1800)
+
+#: Seconds that the guest may take to switch itself off after its last mark.
+_END_SECONDS = 15
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run where. `memory` in MiB; `timeout` in seconds, None for the usual one."""
+
+    root: Path
+    image: Path
+    programs: Sequence[Program]
+    work: Path
+    debug: bool = False
+    quick: bool = False
+    cpus: int = 2
+    memory: int = 1024
+    timeout: float | None = None
+    append: str = ""
+
+    @property
+    def factor(self) -> int:
+        """By how much the usual time limits are stretched."""
+        return DEBUG_FACTOR if self.debug else 1
+
+    @property
+    def seconds(self) -> float:
+        """The limit of the whole run."""
+        return self.timeout or RUN_SECONDS[not self.quick] * self.factor
+
+
+def execute(plan: Plan) -> Result:
+    """Compile the tests, boot the kernel with them, and judge what it printed.
+
+    Raises:
+        InfraError: a tool is missing or failed.
+        UserError: another run is using the same directory.
+    """
+    with _work_directory(plan.work):
+        with ui.step("compiling the kernel selftests"):
+            guest.build_tests(plan.root, plan.work / "tests", [program.name for program in plan.programs])
+        init = guest.init_script(
+            plan.programs,
+            quick=plan.quick,
+            case_seconds=CASE_SECONDS * plan.factor,
+            program_seconds=PROGRAM_SECONDS[not plan.quick] * plan.factor,
+        )
+        guest.write_initramfs(plan.work / "initramfs.cpio", plan.work / "tests", plan.programs, init)
+        guest.write_swap(plan.work / "swap.img")
+        return _boot(plan)
+
+
+@contextmanager
+def _work_directory(path: Path) -> Iterator[None]:
+    path.mkdir(parents=True, exist_ok=True)
+    with (path / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                f"another run of the selftests is using {path}", "wait for it, or name another --output"
+            ) from error
+        yield
+
+
+def qemu_arguments(plan: Plan) -> list[str]:
+    """QEMU's arguments: kernel log on the first serial port, the tests' output on the second."""
+    append = f"console=ttyS0 rdinit=/init panic=-1 loglevel=7 printk.devkmsg=on {plan.append}".strip()
+    return [
+        *qemu.EMULATION,
+        *("-smp", str(plan.cpus), "-m", str(plan.memory), "-no-reboot", "-nodefaults", "-display", "none"),
+        *("-kernel", str(plan.image), "-initrd", str(plan.work / "initramfs.cpio"), "-append", append),
+        *("-serial", f"file:{plan.work / 'console.log'}", "-serial", f"file:{plan.work / 'tests.log'}"),
+        *("-drive", f"file={plan.work / 'swap.img'},if=virtio,format=raw,cache=unsafe"),
+    ]
+
+
+def _boot(plan: Plan) -> Result:
+    console, output = plan.work / "console.log", plan.work / "tests.log"
+    for path in (console, output):
+        path.unlink(missing_ok=True)
+    start = time.monotonic()
+    transcript = Transcript()
+    log = plan.work / "qemu.log"
+    total = len(plan.programs)
+    with (
+        ui.step(f"kernel selftests in a guest with {plan.cpus} CPUs, {plan.memory} MiB", total) as step,
+        qemu.machine(qemu_arguments(plan), log=log) as process,
+    ):
+        problems = _follow(plan, transcript, Follower(output), process.poll, step)
+    (plan.work / "swap.img").unlink()
+    said = console.read_text(errors="replace") if console.exists() else ""
+    if not transcript.done:
+        shown = tail(said) or tail(log.read_text(errors="replace")) or "(nothing)"
+        problems.append(f"{_place(transcript)}; the last lines of its console:\n{_quoted(shown)}")
+    return Result(
+        release=transcript.release,
+        runs=tuple(transcript.runs),
+        findings=tuple(kernel_log.scan(said.splitlines())),
+        problems=(*problems, *_missing(plan, transcript)),
+        seconds=time.monotonic() - start,
+        console=console,
+    )
+
+
+def _place(transcript: Transcript) -> str:
+    if not transcript.runs:
+        return "the guest did not come as far as the first test"
+    return f"the guest's last program was {transcript.runs[-1].name}"
+
+
+def _quoted(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())
+
+
+def _missing(plan: Plan, transcript: Transcript) -> list[str]:
+    ran = {run.name for run in transcript.runs}
+    return [f"{program.name} was not run" for program in plan.programs if program.name not in ran]
+
+
+def _follow(
+    plan: Plan, transcript: Transcript, follower: Follower, poll: Callable[[], int | None], step: ui.Step
+) -> list[str]:
+    """Read along until the guest is off or its time is over; returns what went wrong with the guest."""
+    deadline = time.monotonic() + plan.seconds
+    said = 0
+    closing = False
+    while True:
+        ended = poll() is not None
+        transcript.feed(follower.more())
+        finished = [run for run in transcript.runs if run.exit_code is not None]
+        for run in finished[said:]:
+            passed = sum(case.outcome == "passed" for case in run.report.cases)
+            bad = sum(case.outcome == "failed" for case in run.report.cases) + len(run.problems())
+            ui.say(
+                f"  {run.name:8} {passed:3} passed{f', {bad} FAILED' if bad else ''} ({run.seconds:.0f} s)"
+            )
+        said = len(finished)
+        step.update(said, len(plan.programs), transcript.runs[-1].name if transcript.runs else "booting")
+        if transcript.done and not closing:
+            closing = True
+            deadline = time.monotonic() + _END_SECONDS
+        if ended:
+            return [] if transcript.done else ["the guest ended before its tests did"]
+        if time.monotonic() > deadline:
+            return [] if transcript.done else [f"no end after {plan.seconds:.0f} s"]
+        time.sleep(0.2)

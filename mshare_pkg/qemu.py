@@ -1,0 +1,47 @@
+"""A QEMU machine that never outlives the program that started it."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import InfraError
+
+PROGRAM = "qemu-system-x86_64"
+
+
+#: Software emulation with a thread for each virtual CPU. A /dev/kvm that is there but does not work (nested,
+#: without what QEMU expects) is common, and two ways to run would be two sets of results.
+EMULATION = ("-accel", "tcg,thread=multi", "-cpu", "max")
+
+
+@contextmanager
+def machine(arguments: Sequence[str], *, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run QEMU with some arguments in the background, and kill it, by its process, when the block ends.
+
+    It dies with this program, too, even if that is killed: `setpriv --pdeathsig` asks the kernel for it.
+
+    Args:
+        arguments: what follows the program's name; never a shell line.
+        log: file for what QEMU itself prints.
+
+    Raises:
+        InfraError: QEMU or setpriv is not installed.
+    """
+    argv = ["setpriv", "--pdeathsig", "KILL", PROGRAM, *arguments]
+    with log.open("wb") as sink:
+        try:
+            process = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        except FileNotFoundError as error:
+            raise InfraError(f"starting QEMU: {error.filename} is not there", "install util-linux") from error
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            process.wait()

@@ -1,0 +1,59 @@
+import pytest
+
+from mshare_pkg.kernel_selftest import kernel_log
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[   10.0] WARNING: CPU: 1 PID: 77 at mm/mshare.c:100 mshare_fault+0x10/0x20",
+        "[   10.0] WARNING: possible circular locking dependency detected",
+        "[   10.0] BUG: Bad rss-counter state mm:00000000 type:MM_SHMEMPAGES val:4",
+        "[   10.0] BUG: Bad page state in process stress  pfn:12345",
+        "[   10.0] BUG: non-zero pgtables_bytes on freeing mm: 4096",
+        "[   10.0] BUG: unable to handle page fault for address: ffff888000000000",
+        "[   10.0] Oops: 0000 [#1] PREEMPT SMP",
+        "[   10.0] kernel BUG at mm/page_table_check.c:80!",
+        "[   10.0] INFO: task stress:77 blocked for more than 120 seconds.",
+        "[   10.0] rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:",
+        "[   10.0] UBSAN: shift-out-of-bounds in mm/mshare.c:7:3",
+        "[   10.0] Kernel panic - not syncing: Attempted to kill init!",
+        "[   10.0] BUG: sleeping function called from invalid context at mm/mshare.c:1",
+        "[   10.0] VFS: Busy inodes after unmount of msharefs. Self-destruct in 5 seconds.",
+        "[   10.0] =============================\n[ 10.0] WARNING: suspicious RCU usage",
+    ],
+)
+def test_complaints_are_found(line: str) -> None:
+    assert len(kernel_log.scan(line.splitlines())) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[    0.0] Kernel command line: console=ttyS0 panic=-1",
+        "[    0.0] Lock dependency validator: Copyright (c) 2006 Red Hat, Inc., Ingo Molnar",
+        "[    1.0] Adding 262140k swap on /dev/vda.  Priority:-2 extents:1 across:262140k",
+        "[   20.0] Memory cgroup out of memory: Killed process 88 (cgroup) total-vm:1234kB",
+        "[    0.0] rcu: Hierarchical RCU implementation.",
+    ],
+)
+def test_ordinary_lines_are_not(line: str) -> None:
+    assert kernel_log.scan([line]) == []
+
+
+def test_finding_names_the_program_and_keeps_what_follows() -> None:
+    log = [
+        "[ 1.0] mshare-selftest: begin mount",
+        "[ 2.0] mshare-selftest: begin stress",
+        "[ 3.0] WARNING: CPU: 0 PID: 1 at x",
+        "[ 3.0] Call Trace:",
+        "[ 3.0] BUG: of the same report",
+    ]
+    (finding,) = kernel_log.scan(log)
+    assert finding.program == "stress"
+    assert "Call Trace" in finding.context
+
+
+def test_two_reports_far_apart_are_two() -> None:
+    log = ["WARNING: a", *["line"] * 40, "WARNING: b"]
+    assert [finding.line for finding in kernel_log.scan(log)] == ["WARNING: a", "WARNING: b"]

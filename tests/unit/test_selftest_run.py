@@ -1,0 +1,127 @@
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from mshare_pkg.errors import UserError
+from mshare_pkg.kernel_selftest import guest, programs, runner
+from mshare_pkg.kernel_selftest.kernel_log import Finding
+from mshare_pkg.kernel_selftest.result import Result
+from mshare_pkg.kernel_selftest.transcript import ProgramRun
+
+TESTS = Path(__file__).parents[2] / "kernel" / "selftests" / "mshare"
+
+
+def result(*runs: ProgramRun, findings: tuple[Finding, ...] = (), problems: tuple[str, ...] = ()) -> Result:
+    return Result("6.12", runs, findings, problems, 1.0, Path("console.log"))
+
+
+def run_of(text: str, exit_code: int | None = 0) -> ProgramRun:
+    return ProgramRun("life", text.splitlines(), exit_code)
+
+
+GOOD = run_of("1..2\nok 1 a\nok 2 b # SKIP no swap")
+BAD = run_of("1..1\n# life.c:1: x\nnot ok 1 a", 1)
+
+
+def test_success() -> None:
+    assert result(GOOD).ok
+    assert result(GOOD).failures() == []
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        result(),
+        result(GOOD, BAD),
+        result(run_of("1..0 # SKIP this kernel has no msharefs", 4)),
+        result(run_of("1..2\nok 1 a")),
+        result(run_of("1..1\nok 1 a", None)),
+        result(GOOD, findings=(Finding("life", "BUG: x", "BUG: x"),)),
+        result(GOOD, problems=("the guest ended before its tests did",)),
+    ],
+)
+def test_everything_that_makes_a_run_fail(bad: Result) -> None:
+    assert not bad.ok
+    assert bad.as_json()["ok"] is False
+
+
+def test_failures_are_told_with_their_details() -> None:
+    (text,) = result(BAD).failures()
+    assert text == "life: a\n    life.c:1: x"
+
+
+def test_junit(tmp_path: Path) -> None:
+    path = tmp_path / "junit.xml"
+    result(GOOD, BAD, findings=(Finding("life", "BUG: x", "BUG: x\ntrace"),)).write_junit(path)
+    root = ElementTree.parse(path).getroot()  # noqa: S314 - we have just written it
+    counts = [(suite.get("tests"), suite.get("failures"), suite.get("skipped")) for suite in root]
+    assert counts == [("2", "0", "1"), ("1", "1", "0"), ("1", "1", "0")]
+
+
+def test_programs_are_those_of_the_makefile() -> None:
+    words = (TESTS / "Makefile").read_text().split("TEST_GEN_PROGS :=")[1].split("\n")[0].split()
+    assert sorted(words) == sorted(program.name for program in programs.PROGRAMS)
+    assert sorted((TESTS / ".gitignore").read_text().split()) == sorted(words)
+
+
+def test_selection_keeps_the_order() -> None:
+    assert [program.name for program in programs.select(["leak", "info"])] == ["info", "leak"]
+    with pytest.raises(UserError, match="no kernel selftest is named nonsense"):
+        programs.select(["nonsense"])
+
+
+def test_init_script_is_a_shell_script_with_each_program() -> None:
+    text = guest.init_script(programs.PROGRAMS, quick=True, case_seconds=60, program_seconds=120)
+    assert "run stress 120 -t 60 -q -s 8\n" in text
+    for program in programs.PROGRAMS:
+        assert f"\nrun {program.name} 120 " in text
+    subprocess.run(["sh", "-n"], input=text, text=True, check=True)
+
+
+def build_json(directory: Path, flavour: str) -> None:
+    (directory / "boot").mkdir()
+    (directory / "boot/vmlinuz").write_bytes(b"")
+    (directory / "build.json").write_text(json.dumps({"vmlinuz": "boot/vmlinuz", "flavour": flavour}))
+
+
+@pytest.mark.parametrize(("flavour", "debug"), [("vm", False), ("vm-debug", True)])
+def test_kernel_of_a_build(tmp_path: Path, flavour: str, debug: bool) -> None:
+    build_json(tmp_path, flavour)
+    assert guest.find_kernel(tmp_path, None) == (tmp_path / "boot/vmlinuz", debug)
+
+
+def test_no_kernel(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no kernel build"):
+        guest.find_kernel(tmp_path, None)
+    with pytest.raises(UserError, match="there is no kernel image"):
+        guest.find_kernel(tmp_path, tmp_path / "vmlinuz")
+
+
+def test_limits_of_a_debug_kernel_are_wider(tmp_path: Path) -> None:
+    plan = runner.Plan(tmp_path, tmp_path / "vmlinuz", programs.PROGRAMS, tmp_path, quick=True)
+    slow = runner.Plan(tmp_path, tmp_path / "vmlinuz", programs.PROGRAMS, tmp_path, quick=True, debug=True)
+    assert slow.seconds == plan.seconds * runner.DEBUG_FACTOR
+
+
+def test_qemu_gets_two_serial_ports_and_no_network(tmp_path: Path) -> None:
+    plan = runner.Plan(tmp_path, tmp_path / "vmlinuz", programs.PROGRAMS, tmp_path, append="nokaslr")
+    arguments = runner.qemu_arguments(plan)
+    assert arguments.count("-serial") == 2
+    assert "-nodefaults" in arguments
+    assert arguments[arguments.index("-append") + 1].endswith(" nokaslr")
+
+
+def test_skip_where_there_is_no_msharefs(tmp_path: Path) -> None:
+    """The programs say so, with exit code 4, instead of passing."""
+    if shutil.which("gcc") is None:
+        pytest.skip("no compiler here")
+    if "msharefs" in Path("/proc/filesystems").read_text():
+        pytest.skip("this machine has msharefs")
+    guest.build_tests(TESTS.parents[2], tmp_path, ["info"])
+    done = subprocess.run([tmp_path / "info"], capture_output=True, text=True, check=False)
+    assert done.returncode == 4
+    assert done.stdout.splitlines()[1].startswith("1..0 # SKIP ")
