@@ -32,7 +32,8 @@ def in_slice():
     if home is not None and SLICE in home.split("/"):
         yield None
         return
-    if os.geteuid() != 0 or home is None or not os.path.isdir("/run/systemd/system"):
+    unified = home is not None and os.path.exists(CGROUPS + "/cgroup.controllers")
+    if os.geteuid() != 0 or not unified or not os.path.isdir("/run/systemd/system"):
         yield "no systemd, cgroup v2 or root"
         return
     with contextlib.ExitStack() as stack:
