@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ..errors import MshareError
 from ..paths import project_root
-from .plan import plans
+from .plan import PLANS
 from .runner import Runner
 from .setup import setup
 
@@ -17,9 +17,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a plan, or `setup` alone, and return the exit code."""
     try:
         root = project_root()
-        known = plans(root)
         parser = argparse.ArgumentParser(prog="stages", description="Run the stages of a make target.")
-        parser.add_argument("plan", choices=["setup", *known])
+        parser.add_argument("plan", choices=["setup", *PLANS])
         parser.add_argument("--from", dest="first", metavar="STAGE", help="begin with this stage")
         parser.add_argument(
             "--only", action="append", default=[], metavar="STAGE", help="run this stage alone"
@@ -30,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.plan == "setup":
             setup(root)
             return 0
-        plan = known[options.plan].cut(options.first, options.only, options.keep)
+        plan = PLANS[options.plan].cut(options.first, options.only, options.keep)
         if options.list:
             for stage in (*plan.stages, *plan.cleanup):
                 print(f"{stage.name}: {' '.join(stage.argv)}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from ..errors import UserError
 
@@ -53,15 +52,35 @@ class Plan:
         return Plan(self.name, kept, () if keep else self.cleanup)
 
 
-SETUP = Stage(
-    "setup", (sys.executable, "-m", "mshare_pkg.stages", "setup"), "read its message; it names the package"
-)
-LINT = Stage("lint", ("python", "-m", "mshare_pkg.stages.lint"), "each tool's log is in build/logs/lint")
+SETUP = Stage("setup", (sys.executable, "-m", "mshare_pkg.stages", "setup"), "do what its message says")
+LINT = Stage("lint", ("python", "-m", "mshare_pkg.stages.lint"), "each tool's output is in build/logs/lint")
 UNIT = Stage(
-    "unit", ("pytest", "-q", "-n", "2", "tests/unit"), "run that test alone: .venv/bin/pytest FILE::TEST"
+    "unit",
+    ("pytest", "-q", "-n", "2", "tests/unit", "tests/modules"),
+    "run a test alone: .venv/bin/pytest FILE::TEST",
+)
+KERNEL = Stage(
+    "kernel", ("mshare", "kernel", "build", "--base", "6.12", "--flavour", "vm", "--output", "build/kernel")
+)
+QUICK = Stage(
+    "selftest",
+    ("mshare", "kernel", "selftest", "--quick", "--build", "build/kernel"),
+    "run one program alone: .venv/bin/mshare kernel selftest --only NAME",
+)
+FULL = Stage("selftest", ("mshare", "kernel", "selftest", "--build", "build/kernel"), QUICK.remedy)
+DEBUG_KERNEL = Stage("kernel", (*KERNEL.argv[:-1], "build/kernel-debug", "--debug"))
+DEBUG_FULL = Stage(
+    "selftest",
+    ("mshare", "kernel", "selftest", "--build", "build/kernel-debug", "--output", "build/selftest-debug"),
+    QUICK.remedy,
 )
 
-
-def plans(root: Path) -> dict[str, Plan]:  # noqa: ARG001
-    """The plans by name."""
-    return {"test": Plan("test", (SETUP, LINT, UNIT))}
+#: Every plan, by its make target.
+PLANS = {
+    plan.name: plan
+    for plan in (
+        Plan("test", (SETUP, LINT, UNIT, KERNEL, QUICK)),
+        Plan("test-kernel", (SETUP, KERNEL, FULL)),
+        Plan("test-kernel-debug", (SETUP, DEBUG_KERNEL, DEBUG_FULL)),
+    )
+}

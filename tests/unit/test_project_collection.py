@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import yaml
 from mshare_pkg import __version__
 
 ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
 
 #: What may be in the archive; the manifest of galaxy.yml is checked against it.
 ALLOWED = (
@@ -58,7 +60,9 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for stray in ("plugins/modules/__pycache__/x.cpython-311.pyc", "roles/mshare_mount/notes.md~", "build/x"):
         (checkout / stray).parent.mkdir(parents=True, exist_ok=True)
         (checkout / stray).write_text("stray\n")
-    run("ansible-galaxy", "collection", "build", "--output-path", place, checkout, cwd=place, home=place)
+    run(
+        BIN / "ansible-galaxy", "collection", "build", "--output-path", place, checkout, cwd=place, home=place
+    )
     (built,) = place.glob("mshare-fleet-*.tar.gz")
     return built
 
@@ -100,7 +104,7 @@ def test_it_installs_and_its_modules_are_documented(archive: Path, tmp_path: Pat
     modules = sorted(path.stem for path in (installed / "plugins" / "modules").glob("*.py"))
     assert modules
     names = [f"mshare.fleet.{module}" for module in modules]
-    documented = json.loads(run("ansible-doc", "--json", *names, cwd=tmp_path, home=tmp_path))
+    documented = json.loads(run(BIN / "ansible-doc", "--json", *names, cwd=tmp_path, home=tmp_path))
     assert sorted(documented) == names
 
 
