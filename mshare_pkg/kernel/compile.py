@@ -60,17 +60,12 @@ def compile_tree(make: Make, release: str, log: Path, expected: int) -> int:
     Raises:
         InfraError: it does not compile, or the release is another.
     """
+    # make holds a lock of its own: where only we were killed, it may be at work in this tree still.
+    argv = ["flock", str(make.tree.parent / "make.lock"), *make.argv("all")]
     before = sum(1 for _ in make.tree.rglob("*.o"))
     resumed = f", going on at {before} objects" if before else ""
     with ui.step(f"compile {release}{resumed}", expected) as step, _watching(log, step, before, expected):
-        result = run(
-            make.argv("all"),
-            doing=f"compiling {release}",
-            cwd=make.tree,
-            env=make.env(),
-            log=log,
-            check=False,
-        )
+        result = run(argv, doing=f"compiling {release}", cwd=make.tree, env=make.env(), log=log, check=False)
     if result.returncode != 0:
         lines = result.stdout.splitlines()
         shown = [line for line in lines if _ERROR.search(line)] or lines[-_ERROR_LINES:]

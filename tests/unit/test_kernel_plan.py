@@ -41,6 +41,17 @@ def test_bases_of_the_checkout(path: Path) -> None:
         assert (REPO / "kernel/config" / f"{flavour}.config").is_file()
 
 
+@pytest.mark.parametrize("path", sorted((REPO / "kernel/bases").glob("*.toml")), ids=lambda path: path.stem)
+def test_setup_installs_what_bases_need(path: Path) -> None:
+    base = bases.load(path.stem, REPO)
+    listed = {line.split("#")[0].strip() for line in (REPO / "packages.txt").read_text().splitlines()}
+    everywhere = {"apt", "dpkg", "gzip", "tar"}
+    by_build_essential = {"gcc", "binutils"}
+    needed = {*base.tools.values(), *base.headers.values()} - everywhere - by_build_essential
+    assert needed <= listed
+    assert "build-essential" in listed
+
+
 @pytest.mark.parametrize("version", ["6.12.90", "6.12.117"])
 def test_upstream_within(version: str) -> None:
     BASE.check_upstream(version)
