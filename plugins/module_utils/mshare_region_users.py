@@ -32,7 +32,7 @@ def _maps(here, device, inode):
     needle = b" %02x:%02x %d " % (os.major(device), os.minor(device), inode)
     try:
         with open(os.path.join(here, "maps"), "rb") as stream:
-            return needle in stream.read().replace(b"\n", b" \n")
+            return needle in stream.read()
     except OSError:  # it has ended, or is not ours to see
         return False
 
