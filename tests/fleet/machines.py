@@ -1,0 +1,190 @@
+"""The machines of a lab as the fleet tests use them: ssh, the console's record, playbooks, power."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mshare_pkg.errors import InfraError
+from mshare_pkg.lab.qmp import execute
+from mshare_pkg.paths import project_root
+from mshare_pkg.run import Result, run
+
+#: What the tests declare on the machines.
+REGIONS = [
+    {
+        "name": "fleet",
+        "size": "1G",
+        "owner": "root",
+        "group": "daemon",
+        "mode": "0660",
+        "objects": [{"offset": 0, "size": "64M", "type": "anon", "access": "rw"}],
+    }
+]
+#: Seconds that a machine may take from a reset to ssh, under software emulation and load.
+BOOT = 600
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One machine of a lab; `folder` is its directory below LAB/hosts."""
+
+    name: str
+    folder: Path
+    ssh_config: Path
+
+    def ssh(self, *words: str, check: bool = True, timeout: float = 120) -> Result:
+        """Run a program on the machine, its words quoted."""
+        argv = ["ssh", "-F", self.ssh_config, self.name, "--", shlex.join(words)]
+        return run(argv, doing=f"{self.name}: {words[0]}", check=check, timeout=timeout)
+
+    def out(self, *words: str) -> str:
+        """What a program on the machine printed, stripped."""
+        return self.ssh(*words).stdout.strip()
+
+    @property
+    def release(self) -> str:
+        """The running kernel's release."""
+        return self.out("uname", "-r")
+
+    @property
+    def boot_id(self) -> str:
+        """Another one after each boot."""
+        return self.out("cat", "/proc/sys/kernel/random/boot_id")
+
+    def packages(self) -> set[str]:
+        """Installed packages with their versions."""
+        return set(
+            self.out("dpkg-query", "-W", "-f", "${Package} ${Version} ${db:Status-Abbrev}\n").splitlines()
+        )
+
+    def console(self, since: int = 0) -> str:
+        """The console's record from a byte on."""
+        with (self.folder / "console.log").open("rb") as log:
+            log.seek(since)
+            return log.read().decode(errors="replace")
+
+    def console_size(self) -> int:
+        """Bytes of the console's record so far."""
+        return (self.folder / "console.log").stat().st_size
+
+    def reset(self) -> None:
+        """Pull the plug and put it in again: what was not written to the disk is lost."""
+        execute(self.folder / "qmp.sock", "system_reset")
+
+    def wait_for_boot(self, before: str) -> str:
+        """Wait until the machine answers with another boot id than `before`; returns it.
+
+        Raises:
+            InfraError: it does not in time; the console's end is shown.
+        """
+        end = time.monotonic() + BOOT
+        while time.monotonic() < end:
+            done = self.ssh("cat", "/proc/sys/kernel/random/boot_id", check=False)
+            if done.returncode == 0 and done.stdout.strip() not in ("", before):
+                return done.stdout.strip()
+            time.sleep(2)
+        raise InfraError(f"{self.name} did not boot in {BOOT} s; its console ends\n{self.console()[-3000:]}")
+
+    def settle(self) -> str:
+        """Wait until systemd has started everything; returns its verdict, `running` or `degraded`."""
+        return self.ssh("systemctl", "is-system-running", "--wait", check=False, timeout=BOOT).stdout.strip()
+
+
+def kernels_started(console: str) -> list[str]:
+    """The kernel files that were started, in order, by the command lines on a console."""
+    return re.findall(r"Command line: BOOT_IMAGE=\S*/vmlinuz-(\S+)", console)
+
+
+@dataclass(frozen=True)
+class Recap:
+    """What `ansible-playbook` said: exit code, output, and each host's line of the recap."""
+
+    returncode: int
+    output: str
+
+    def of(self, host: str) -> dict[str, int]:
+        """The numbers of a host's line; empty when the play did not reach it."""
+        lines = re.findall(rf"^{re.escape(host)}\s+:(.*)$", self.output, re.MULTILINE)
+        return {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", lines[-1])} if lines else {}
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """A lab and its machines by name."""
+
+    folder: Path
+    machines: Mapping[str, Machine]
+
+    @property
+    def inventory(self) -> Path:
+        """The lab's Ansible inventory."""
+        return self.folder / "inventory.yml"
+
+    def play(self, playbook: str, *words: str, **variables: object) -> Recap:
+        """Run one of our playbooks over the lab with extra variables; never raises for a failed play."""
+        root = project_root()
+        argv = [
+            "ansible-playbook",
+            "-i",
+            self.inventory.resolve(),
+            root / "playbooks" / f"{playbook}.yml",
+            *words,
+        ]
+        argv += ["-e", json.dumps(variables)] if variables else []
+        done = run(argv, doing=f"running {playbook}.yml", cwd=root, check=False, timeout=3600)
+        return Recap(done.returncode, done.stdout + done.stderr)
+
+
+def fleet_in(folder: Path, names: Sequence[str]) -> Fleet:
+    """The fleet of a lab's directory."""
+    config = (folder / "ssh_config").resolve()
+    machines = {name: Machine(name, (folder / "hosts" / name).resolve(), config) for name in names}
+    return Fleet(folder.resolve(), machines)
+
+
+def names_in(inventory: Path) -> list[str]:
+    """The hosts of the group mshare_hosts."""
+    done = run(["ansible-inventory", "-i", inventory.resolve(), "--list"], doing="reading the inventory")
+    data: dict[str, Any] = json.loads(done.stdout)
+    return list(data["mshare_hosts"]["hosts"])
+
+
+#: Files that tell what was done to a machine; those that change by themselves are left out.
+_FILES = (
+    "find /etc /boot /usr/local /var/lib/mshare -xdev -type f"
+    " ! -name grubenv ! -name 'initrd.img-*' ! -name '*.lock' ! -name ld.so.cache -print0 2>/dev/null"
+    " | sort -z | xargs -0 sha256sum"
+)
+
+
+def fingerprint(machine: Machine) -> dict[str, Any]:
+    """What a machine is: kernel, packages, files, names in /boot, GRUB's variables, units."""
+    script = f"""
+        uname -r; echo --
+        dpkg-query -W -f '${{Package}} ${{Version}} ${{db:Status-Abbrev}}\\n'; echo --
+        {_FILES}; echo --
+        ls -1 /boot /lib/modules; echo --
+        grub-editenv - list; echo --
+        systemctl list-unit-files --no-legend --no-pager --state=enabled | sort
+    """
+    parts = machine.out("sh", "-c", script).split("\n--\n")
+    names = ("release", "packages", "files", "boot", "grubenv", "units")
+    return {name: part.split("\n") for name, part in zip(names, parts, strict=True)}
+
+
+def variables(build_dir: Path, **more: object) -> dict[str, object]:
+    """Variables for all our playbooks: this build, consent to reboot, all machines at once, the regions."""
+    return {
+        "mshare_kernel_build_json": str(build_dir / "build.json"),
+        "mshare_kernel_reboot_ok": True,
+        "mshare_waves": ["100%"],
+        "mshare_regions_list": REGIONS,
+        **more,
+    }

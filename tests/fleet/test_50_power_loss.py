@@ -1,0 +1,31 @@
+"""Power is lost after a new kernel was installed, before it was tried: the old one comes back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import database
+from machines import Fleet, Machine, kernels_started, variables
+
+
+def test_the_old_kernel_boots_and_regions_come_back(
+    databases: Fleet,
+    second: Machine,
+    bad: tuple[Path, str],
+    build: dict[str, Any],
+) -> None:
+    folder, url = bad
+    only = variables(folder, mshare_repo_url=url, mshare_kernel_reboot_ok=False)
+    done = databases.play("deploy", "--limit", second.name, **only)
+    assert done.returncode == 0, done.output[-6000:]
+    assert "needs a reboot into" in done.output
+    assert any("mshare99" in line for line in second.packages())
+    second.ssh("sync")
+    boot, mark = second.boot_id, second.console_size()
+    second.reset()
+    second.wait_for_boot(boot)
+    assert second.settle() == "running"
+    assert second.release == build["release"]
+    assert kernels_started(second.console(mark)) == [build["release"]]
+    database.check(second)
