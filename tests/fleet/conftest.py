@@ -19,7 +19,7 @@ from typing import Any
 import badkernel
 import database
 import pytest
-from machines import Fleet, Machine, fingerprint, fleet_in, names_in, variables
+from machines import Fleet, Machine, fingerprint, fleet_in, variables
 
 from mshare_pkg.paths import project_root
 from mshare_pkg.run import run
@@ -54,12 +54,11 @@ def repo(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture(scope="session")
 def fleet(request: pytest.FixtureRequest) -> Fleet:
     """The lab, its machines on their stock kernel when the session begins."""
-    folder = project_root() / request.config.getoption("--lab")
-    found = fleet_in(folder, names_in(folder / "inventory.yml"))
+    found = fleet_in(project_root() / request.config.getoption("--lab"))
     assert len(found.machines) >= 2, "the fleet tests want a lab of two machines: mshare lab up --hosts 2"
     if any("mshare" in one.release for one in found.machines.values()):
         run(
-            ["mshare", "lab", "reset", f"--dir={folder}"],
+            ["mshare", "lab", "reset", f"--dir={found.folder}"],
             doing="putting the machines back to their stock kernel",
         )
     return found

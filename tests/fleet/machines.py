@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mshare_pkg.errors import InfraError
-from mshare_pkg.lab.qmp import execute
+from mshare_pkg.lab import Host, Lab
 from mshare_pkg.paths import project_root
 from mshare_pkg.run import Result, run
 
@@ -27,22 +24,18 @@ REGIONS = [
         "objects": [{"offset": 0, "size": "64M", "type": "anon", "access": "rw"}],
     }
 ]
-#: Seconds that a machine may take from a reset to ssh, under software emulation and load.
-BOOT = 600
 
 
-@dataclass(frozen=True)
 class Machine:
-    """One machine of a lab; `folder` is its directory below LAB/hosts."""
+    """One machine of a lab."""
 
-    name: str
-    folder: Path
-    ssh_config: Path
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.name = host.name
 
-    def ssh(self, *words: str, check: bool = True, timeout: float = 120) -> Result:
+    def ssh(self, *words: str, check: bool = True, timeout: float = 300) -> Result:
         """Run a program on the machine, its words quoted."""
-        argv = ["ssh", "-F", self.ssh_config, self.name, "--", shlex.join(words)]
-        return run(argv, doing=f"{self.name}: {words[0]}", check=check, timeout=timeout)
+        return self.host.run(words, check=check, timeout=timeout)
 
     def out(self, *words: str) -> str:
         """What a program on the machine printed, stripped."""
@@ -66,35 +59,17 @@ class Machine:
 
     def console(self, since: int = 0) -> str:
         """The console's record from a byte on."""
-        with (self.folder / "console.log").open("rb") as log:
+        with self.host.console_log.open("rb") as log:
             log.seek(since)
             return log.read().decode(errors="replace")
 
     def console_size(self) -> int:
         """Bytes of the console's record so far."""
-        return (self.folder / "console.log").stat().st_size
-
-    def reset(self) -> None:
-        """Pull the plug and put it in again: what was not written to the disk is lost."""
-        execute(self.folder / "qmp.sock", "system_reset")
-
-    def wait_for_boot(self, before: str) -> str:
-        """Wait until the machine answers with another boot id than `before`; returns it.
-
-        Raises:
-            InfraError: it does not in time; the console's end is shown.
-        """
-        end = time.monotonic() + BOOT
-        while time.monotonic() < end:
-            done = self.ssh("cat", "/proc/sys/kernel/random/boot_id", check=False)
-            if done.returncode == 0 and done.stdout.strip() not in ("", before):
-                return done.stdout.strip()
-            time.sleep(2)
-        raise InfraError(f"{self.name} did not boot in {BOOT} s; its console ends\n{self.console()[-3000:]}")
+        return self.host.console_log.stat().st_size
 
     def settle(self) -> str:
         """Wait until systemd has started everything; returns its verdict, `running` or `degraded`."""
-        return self.ssh("systemctl", "is-system-running", "--wait", check=False, timeout=BOOT).stdout.strip()
+        return self.ssh("systemctl", "is-system-running", "--wait", check=False, timeout=600).stdout.strip()
 
 
 def kernels_started(console: str) -> list[str]:
@@ -142,18 +117,10 @@ class Fleet:
         return Recap(done.returncode, done.stdout + done.stderr)
 
 
-def fleet_in(folder: Path, names: Sequence[str]) -> Fleet:
+def fleet_in(folder: Path) -> Fleet:
     """The fleet of a lab's directory."""
-    config = (folder / "ssh_config").resolve()
-    machines = {name: Machine(name, (folder / "hosts" / name).resolve(), config) for name in names}
-    return Fleet(folder.resolve(), machines)
-
-
-def names_in(inventory: Path) -> list[str]:
-    """The hosts of the group mshare_hosts."""
-    done = run(["ansible-inventory", "-i", inventory.resolve(), "--list"], doing="reading the inventory")
-    data: dict[str, Any] = json.loads(done.stdout)
-    return list(data["mshare_hosts"]["hosts"])
+    lab = Lab(folder)
+    return Fleet(lab.directory, {name: Machine(host) for name, host in lab.hosts.items()})
 
 
 #: Files that tell what was done to a machine; those that change by themselves are left out.

@@ -22,9 +22,9 @@ def test_the_old_kernel_boots_and_regions_come_back(
     assert "needs a reboot into" in done.output
     assert any("mshare99" in line for line in second.packages())
     second.ssh("sync")
-    boot, mark = second.boot_id, second.console_size()
-    second.reset()
-    second.wait_for_boot(boot)
+    mark = second.console_size()
+    second.host.power_cycle()
+    second.host.wait()
     assert second.settle() == "running"
     assert second.release == build["release"]
     assert kernels_started(second.console(mark)) == [build["release"]]
