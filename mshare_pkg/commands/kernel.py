@@ -1,4 +1,4 @@
-"""`mshare kernel`: build kernel packages, and write the change as mails."""
+"""`mshare kernel`: build kernel packages, test a kernel, and write the change as mails."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ..kernel import base as bases
 from ..kernel import build as builds
 from ..kernel import mail
 from ..kernel.inputs import Request
+from ..kernel_selftest.command import command as selftest
 from ..paths import project_root
 from ..run import run
 
@@ -22,7 +23,10 @@ _DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
 
 @click.group
 def command() -> None:
-    """Build kernels with msharefs, and write the change as mails."""
+    """Build kernels with msharefs, test them, and write the change as mails."""
+
+
+command.add_command(selftest)
 
 
 @command.command
