@@ -47,6 +47,11 @@ def table(done: list[Done], total: float) -> str:
     return "\n".join([*rows, f"  {'total':<{width}}  {total:>8.1f} s"])
 
 
+def _has_tools(done: list[Done]) -> bool:
+    """Whether setup did not fail: if it did, nothing was started, and there is nothing to clean up with."""
+    return not any(one.name == "setup" and one.outcome != "passed" for one in done)
+
+
 class Runner:
     """Runs plans in a checkout; logs go to `logs`, a directory for each plan."""
 
@@ -73,7 +78,7 @@ class Runner:
                 done.append(self._one(stage, folder) if reached else self._left_out(stage))
             # A second Ctrl-C must not leave machines behind.
             self.stopper.deaf = True
-            done += [self._one(stage, folder) for stage in plan.cleanup]
+            done += [self._one(stage, folder) for stage in plan.cleanup if _has_tools(done)]
         total = time.monotonic() - start
         code = self._exit_code(done)
         record.parent.mkdir(parents=True, exist_ok=True)

@@ -66,6 +66,13 @@ def test_a_failing_clean_up_fails_the_run(tmp_path: Path) -> None:
     assert record["outcome"] == "failed"
 
 
+def test_there_is_nothing_to_clean_up_when_setup_failed(tmp_path: Path) -> None:
+    plan = Plan("p", (script("setup", "raise SystemExit(3)"), script("lab", "")), (script("down", ""),))
+    code, record, _ = run(tmp_path, plan)
+    assert code == 3
+    assert outcomes(record) == [("setup", "failed"), ("lab", "not reached")]
+
+
 def test_a_missing_program_is_a_failed_stage(tmp_path: Path) -> None:
     code, record, _ = run(tmp_path, Plan("p", (Stage("none", ("/nonexistent/program",)),)))
     assert code == 127
