@@ -34,7 +34,8 @@ def _watching(log: Path, step: ui.Step, before: int, expected: int) -> Iterator[
     def watch() -> None:
         while not over.wait(2.0):
             done = before + count_objects(log)
-            step.update(done, max(expected, done), f"{done}/{max(expected, done)} objects")
+            total = max(expected, done, 1)
+            step.update(done, total, f"objects, {100 * done // total} %")
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
@@ -62,7 +63,7 @@ def compile_tree(make: Make, release: str, log: Path, expected: int) -> int:
     """
     # make holds a lock of its own: where only we were killed, it may be at work in this tree still.
     argv = ["flock", str(make.tree.parent / "make.lock"), *make.argv("all")]
-    before = sum(1 for _ in make.tree.rglob("*.o"))
+    before = sum(1 for _ in make.tree.rglob("*.o")) if log.is_file() else 0
     resumed = f", going on at {before} objects" if before else ""
     with ui.step(f"compile {release}{resumed}", expected) as step, _watching(log, step, before, expected):
         result = run(argv, doing=f"compiling {release}", cwd=make.tree, env=make.env(), log=log, check=False)
