@@ -1,0 +1,42 @@
+"""Being stopped: a signal ends work in an orderly way, and does not end the cleaning up."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def _handled(handler: object) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread gets signals, and may say what they do
+        return
+    before = {number: signal.signal(number, handler) for number in _SIGNALS}  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """In this block SIGTERM and SIGHUP do what Ctrl-C does: they raise KeyboardInterrupt."""
+    with _handled(_interrupt):
+        yield
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """In this block Ctrl-C, SIGTERM and SIGHUP do nothing."""
+    with _handled(signal.SIG_IGN):
+        yield
