@@ -5,13 +5,16 @@ STAGES := $(PYTHON) -m mshare_pkg.stages
 
 .DEFAULT_GOAL := help
 
-.PHONY: help setup test test-kernel test-kernel-debug lint unit clean
+.PHONY: help setup demo test test-kernel test-kernel-debug bench lint unit clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## what the other targets need: Debian packages, .venv, the collection's link
 	@$(STAGES) setup
+
+demo: ## the whole chain: kernel packages, repository, two machines, msharefs on them, the report
+	@$(STAGES) demo
 
 test: ## everything that CI checks, with the time of each stage
 	@$(STAGES) test
@@ -22,6 +25,9 @@ test-kernel: ## all kernel selftests, in a guest
 test-kernel-debug: ## the same on a kernel with lockdep, DEBUG_VM and page-table checks
 	@$(STAGES) test-kernel-debug
 
+bench: ## what sharing saves, measured on one machine: build/bench/report.html
+	@$(STAGES) bench
+
 lint: setup ## ruff, mypy, yamllint, ansible-lint, ansible-test sanity, checkpatch
 	@$(VENV)/python -m mshare_pkg.stages.lint
 
@@ -29,4 +35,7 @@ unit: setup ## the tests that need no machine
 	@PATH="$(CURDIR)/$(VENV):$$PATH" $(VENV)/python -m pytest -q -n 2 tests/unit tests/modules
 
 clean: ## remove what the targets made in the checkout (caches in the home directory stay)
+	@for lab in build/lab build/demo build/bench/lab build/fleet build/molecule/default/lab; do \
+		[ ! -d $$lab ] || $(VENV)/mshare lab down --dir $$lab || exit; \
+	done
 	rm -rf build .mypy_cache .ruff_cache .pytest_cache .ansible

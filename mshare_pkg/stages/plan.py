@@ -75,11 +75,70 @@ DEBUG_FULL = Stage(
     QUICK.remedy,
 )
 
+PUBLISH = Stage("publish", ("mshare", "repo", "publish", "build/kernel", "--repo", "build/repo"))
+MOLECULE = Stage(
+    "molecule",
+    ("python", "-m", "mshare_pkg.verify.scenarios", "default", "test"),
+    "keep the machine: .venv/bin/python -m mshare_pkg.verify.scenarios default converge",
+)
+
+
+def lab_up(directory: str, hosts: int) -> Stage:
+    """Bring up a lab that serves build/repo."""
+    argv = ("mshare", "lab", "up", "--hosts", str(hosts), "--dir", directory, "--repo", "build/repo")
+    return Stage("lab", argv, f"the machines' consoles are {directory}/hosts/*/console.log")
+
+
+def lab_down(directory: str, name: str = "down") -> Stage:
+    """Take a lab down, if it is up."""
+    return Stage(
+        name, ("mshare", "lab", "down", "--dir", directory), "see what of it still runs: mshare lab status"
+    )
+
+
+def on_a_lab(directory: str, hosts: int, report: str) -> tuple[Stage, ...]:
+    """The chain from a published build to a report, on machines of a lab."""
+    inventory = f"{directory}/inventory.yml"
+    variables = f"{directory}/group_vars/mshare_hosts.yml"
+    return (
+        lab_up(directory, hosts),
+        Stage("declare", ("install", "-D", "-m", "0644", "mshare_pkg/stages/demo.yml", variables)),
+        Stage(
+            "site",
+            ("ansible-playbook", "-i", inventory, "playbooks/site.yml"),
+            "the play names host and reason",
+        ),
+        Stage("status", ("mshare", "status", "-i", inventory)),
+        Stage("verify", ("mshare", "verify", "-i", inventory, "--measure", "--report", report)),
+        Stage("report", ("mshare", "report", report)),
+    )
+
+
+FLEET = Stage(
+    "fleet",
+    ("pytest", "-v", "--exitfirst", "--durations=10", "tests/fleet", "--lab", "build/fleet"),
+    "keep the machines: python3 -m mshare_pkg.stages test --from lab --keep",
+)
+
 #: Every plan, by its make target.
 PLANS = {
     plan.name: plan
     for plan in (
-        Plan("test", (SETUP, LINT, UNIT, KERNEL, QUICK)),
+        Plan(
+            "demo",
+            (SETUP, KERNEL, PUBLISH, *on_a_lab("build/demo", 2, "build/report.json")),
+            (lab_down("build/demo"),),
+        ),
+        Plan(
+            "bench",
+            (SETUP, KERNEL, PUBLISH, *on_a_lab("build/bench/lab", 1, "build/bench/report.json")),
+            (lab_down("build/bench/lab"),),
+        ),
+        Plan(
+            "test",
+            (SETUP, LINT, UNIT, KERNEL, QUICK, PUBLISH, MOLECULE, lab_up("build/fleet", 2), FLEET),
+            (lab_down("build/fleet"), lab_down("build/molecule/default/lab", "molecule-down")),
+        ),
         Plan("test-kernel", (SETUP, KERNEL, FULL)),
         Plan("test-kernel-debug", (SETUP, DEBUG_KERNEL, DEBUG_FULL)),
     )
