@@ -50,13 +50,12 @@ class Plan:
     def naming(self) -> Naming:
         """Names and versions of the packages."""
         source = self.inputs.source
-        patches = ", ".join(patch.name for patch in self.inputs.patches) or "none"
         return Naming(
             release=self.release,
             flavour=self.inputs.request.full_flavour,
             version=f"{source.version}+mshare{self.revision}",
             architecture=self.inputs.architecture,
-            origin=f"{source.package} {source.version} of Debian, patches: {patches}",
+            origin=f"{source.package} {source.version} of Debian and {len(self.inputs.patches)} patches",
         )
 
     def describe(self) -> dict[str, Any]:
