@@ -33,6 +33,7 @@
 #include <linux/mshare.h>
 #include <linux/perf_event.h>
 #include <linux/sched/mm.h>
+#include <linux/secretmem.h>
 #include <linux/seq_file.h>
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
@@ -505,8 +506,9 @@ static int check_object_file(const struct mshare_create *args)
 		return -EBADF;
 	if (file_is_mshare_region(file))
 		error = -EINVAL;
-	else if (!S_ISREG(file_inode(file)->i_mode) || is_file_hugepages(file) ||
-		 IS_DAX(file_inode(file)))
+	else if (!S_ISREG(file_inode(file)->i_mode) || !file->f_op->mmap ||
+		 is_file_hugepages(file) || IS_DAX(file_inode(file)) ||
+		 secretmem_mapping(file->f_mapping))
 		error = -ENODEV;
 	else if (!(file->f_mode & FMODE_READ) ||
 		 ((args->prot & PROT_WRITE) && !(file->f_mode & FMODE_WRITE)))
@@ -613,6 +615,9 @@ static int insert_object(struct mm_struct *host, struct vm_area_struct *object)
 		error = vms_gather_munmap_vmas(&vms, &mas_detach);
 		if (error)
 			return error;
+	} else {
+		/* The search has left the iterator somewhere else. */
+		vma_iter_set(&vmi, object->vm_start);
 	}
 
 	vma_iter_config(&vmi, object->vm_start, object->vm_end);
