@@ -112,7 +112,7 @@ def _finish(plan: Plan, make: Make, workspace: Workspace) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "packages").mkdir(parents=True)
     with ui.step("make packages"):
-        made = make_packages(make, plan.naming, plan.inputs.src, folder / "packages", workspace.path)
+        made = make_packages(make, plan.naming, folder / "packages", workspace.path)
     shutil.copyfile(make.tree / ".config", folder / f"config-{release}")
     image = workspace.tree / "debian" / plan.naming.image().name / "boot" / f"vmlinuz-{release}"
     shutil.copyfile(image, folder / f"vmlinuz-{release}")

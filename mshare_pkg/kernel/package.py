@@ -15,9 +15,9 @@ from ..run import run
 from .debs import Control, pack
 from .make import Make
 
-#: The user header, below a directory with new kernel files.
+#: The user header in the kernel tree.
 HEADER = Path("include/uapi/linux/msharefs.h")
-#: The example programs, below the same directory.
+#: The example programs there.
 SAMPLES = Path("samples/mshare")
 
 
@@ -117,15 +117,12 @@ def _kernel_package(make: Make, control: Control, naming: Naming, output: Path, 
     return pack(root, control, output, make.stamp)
 
 
-def make_packages(
-    make: Make, naming: Naming, src: Path | None, output: Path, logs: Path
-) -> list[tuple[str, Path]]:
+def make_packages(make: Make, naming: Naming, output: Path, logs: Path) -> list[tuple[str, Path]]:
     """Make the packages of a compiled tree: image, headers, metapackage and, given a user header, dev.
 
     Args:
         make: how to call the tree's Makefile.
         naming: names and versions.
-        src: directory with the new kernel files, or None.
         output: directory for the .deb files.
         logs: directory for logs.
 
@@ -141,14 +138,14 @@ def make_packages(
     shutil.rmtree(root, ignore_errors=True)
     _documents(root, meta, naming, "Linux is under version 2 of the GNU General Public License.")
     made.append(("meta", pack(root, meta, output, make.stamp)))
-    if src is not None and (src / HEADER).is_file():
+    if (make.tree / HEADER).is_file():
         root = make.tree / "debian" / dev.name
         shutil.rmtree(root, ignore_errors=True)
         licence = "The header is under GPL-2.0 WITH Linux-syscall-note, the examples under GPL-2.0."
         folder = _documents(root, dev, naming, licence) / "examples"
         (root / "usr/include/linux").mkdir(parents=True)
-        shutil.copy(src / HEADER, root / "usr/include/linux")
-        if samples := sorted((src / SAMPLES).glob("*.c")):
+        shutil.copy(make.tree / HEADER, root / "usr/include/linux")
+        if samples := sorted((make.tree / SAMPLES).glob("*.c")):
             folder.mkdir()
             for sample in samples:
                 shutil.copy(sample, folder)

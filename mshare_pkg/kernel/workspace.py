@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import ui
+from ..errors import UserError
 from ..paths import cache_dir
 from .config import configure
 from .files import locked, write_json
-from .inputs import Inputs
+from .inputs import Inputs, build_key
 from .make import Make
 from .patching import apply_series, copy_src
 from .source import fetch, unpack
@@ -54,6 +55,7 @@ class Workspace:
 
         Raises:
             MshareError: see `fetch`, `unpack`, `apply_series`, `copy_src` and `configure`.
+            UserError: an input changed since the key was computed.
         """
         state = self.path / "ready.json"
         if state.is_file():
@@ -73,6 +75,10 @@ class Workspace:
                     copy_src(self.tree, inputs.src, inputs.src_files)
                 make = Make(self.tree, inputs.architecture, local_version, stamp, jobs)
                 configure(self.tree, inputs.fragments, make.argv(), make.env())
+            if build_key(inputs.key(), f"{inputs.source.upstream}{local_version}") != self.key:
+                raise UserError(
+                    "patches, new files or fragments changed while the build read them", "build again"
+                )
         except BaseException:
             self.remove()
             raise

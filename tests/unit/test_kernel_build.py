@@ -14,6 +14,7 @@ from kernel_toy import STAMP, VERSION, Toy, make_toy
 from mshare_pkg.errors import InfraError, UserError
 from mshare_pkg.kernel import store
 from mshare_pkg.kernel.files import sha256_of
+from mshare_pkg.kernel.source import Source, fetch
 
 
 @pytest.fixture
@@ -192,6 +193,18 @@ def test_interrupted_build_goes_on(toy: Toy, monkeypatch: pytest.MonkeyPatch) ->
     log = store.place(json.loads(result.stdout)["key"]) / "compile.log"
     assert "CC" not in log.read_text()
     assert toy.downloads() == 1
+
+
+def test_inputs_that_change_meanwhile(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    def edit_and_fetch(source: Source) -> None:
+        (toy.kernel / "src/mm/mshare.c").write_text("int mshare_fault(int address) { return 1; }\n")
+        fetch(source)
+
+    monkeypatch.setattr("mshare_pkg.kernel.workspace.fetch", edit_and_fetch)
+    error = toy.fail()
+    assert isinstance(error, UserError)
+    assert "changed while the build read them" in error.message
+    assert not toy.works()
 
 
 def test_compile_error_shows_the_line(toy: Toy) -> None:
