@@ -22,8 +22,8 @@ DEBUG_FACTOR = 4
 
 #: Seconds: of one case; of a program, quick and full; of the whole run, quick and full.
 CASE_SECONDS = 60
-PROGRAM_SECONDS = (120, 600)
-RUN_SECONDS = (360, 1800)
+PROGRAM_SECONDS = (300, 900)
+RUN_SECONDS = (900, 2700)
 
 #: Seconds that the guest may take to switch itself off after its last mark.
 _END_SECONDS = 15

@@ -4,6 +4,8 @@
  */
 #define _GNU_SOURCE
 #include <getopt.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -14,6 +16,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -136,6 +139,7 @@ void kill_join(pid_t pid)
 void flag_raise(int which)
 {
 	__atomic_add_fetch(&shared->flag[which], 1, __ATOMIC_SEQ_CST);
+	syscall(SYS_futex, &shared->flag[which], FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
 u32 flag_get(int which)
@@ -145,8 +149,10 @@ u32 flag_get(int which)
 
 void flag_await(int which, u32 at_least)
 {
-	while (flag_get(which) < at_least)
-		usleep(500);
+	u32 now;
+
+	for (now = flag_get(which); now < at_least; now = flag_get(which))
+		syscall(SYS_futex, &shared->flag[which], FUTEX_WAIT, now, NULL, NULL, 0);
 }
 
 /* Wait for the case; returns its wait status, or -1 when its time is over. */
@@ -341,12 +347,17 @@ int test_main(int argc, char **argv, const struct test_case *cases, size_t n)
 		planned += selected(&cases[i]);
 	printf("1..%zu\n", planned);
 	for (i = 0; i < n; i++) {
+		struct timespec start, end;
 		int result;
 
 		if (!selected(&cases[i]))
 			continue;
 		number++;
+		clock_gettime(CLOCK_MONOTONIC, &start);
 		result = run_case(&cases[i]);
+		clock_gettime(CLOCK_MONOTONIC, &end);
+		if (end.tv_sec - start.tv_sec >= 2)
+			printf("# %ld s\n", (long)(end.tv_sec - start.tv_sec));
 		if (result == KSFT_SKIP) {
 			printf("ok %zu %s # SKIP %s\n", number, cases[i].name, skip_reason);
 		} else if (result == KSFT_PASS) {

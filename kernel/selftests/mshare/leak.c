@@ -19,11 +19,11 @@
 #define SLABS		64
 
 /* Objects of a slab cache that may come and go by themselves; a leak is one a round. */
-#define SLAB_SLACK	(rounds() / 4)
+#define SLAB_SLACK	50
 
 static long rounds(void)
 {
-	return opt_rounds ?: 1000;
+	return opt_rounds ? (long)opt_rounds : *(const long *)test_arg;
 }
 
 struct level {
@@ -310,12 +310,14 @@ static void mounts_with_regions(void)
 	many(round_of_mounts);
 }
 
+static const long thousand = 1000, hundreds = 300;
+
 static const struct test_case cases[] = {
-	{ "create, attach, kill -9, unlink", create_attach_kill_unlink, .slow = 5 },
-	{ "CREATE_MAPPING, split and UNMAP", create_and_unmap_objects, .slow = 2 },
-	{ "attach and detach", attach_and_detach, .slow = 2 },
-	{ "calls that are refused", refused_calls, .slow = 2, .mount_opts = "size=8m" },
-	{ "umount with regions that have only names", mounts_with_regions, .slow = 2 },
+	{ "create, attach, kill -9, unlink", create_attach_kill_unlink, &thousand, .slow = 5 },
+	{ "CREATE_MAPPING, split and UNMAP", create_and_unmap_objects, &hundreds, .slow = 2 },
+	{ "attach and detach", attach_and_detach, &hundreds, .slow = 2 },
+	{ "calls that are refused", refused_calls, &hundreds, "size=8m", .slow = 2 },
+	{ "umount with regions that have only names", mounts_with_regions, &hundreds, .slow = 2 },
 };
 
 int main(int argc, char **argv)

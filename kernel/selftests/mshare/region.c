@@ -127,6 +127,7 @@ static void on_fault(int sig, siginfo_t *info, void *context)
 {
 	(void)context;
 	if (!fault_expected) {
+		test_note("[%d] signal %d at %p", getpid(), sig, info->si_addr);
 		signal(sig, SIG_DFL);	/* the access is repeated, and kills us */
 		return;
 	}

@@ -201,10 +201,13 @@ static void remap(struct worker *w)
 {
 	char *old = w->p;
 
-	if (next_random(&w->random) % 2)
+	if (next_random(&w->random) % 2) {
 		CHECK_OK(munmap(old, 2 * granule()));
-	w->p = region_map(w->fd, RW);
-	munmap(old, 2 * granule());
+		w->p = region_map(w->fd, RW);
+	} else {
+		w->p = region_map(w->fd, RW);
+		CHECK_OK(munmap(old, 2 * granule()));
+	}
 }
 
 struct thread_job {

@@ -23,7 +23,8 @@
 #define MADV_POPULATE_READ	22
 #endif
 
-#define GROUP	"/tmp/mshare-cgroup/mshare-swap"
+#define GROUPS	"/tmp/mshare-cgroup"
+#define GROUP	GROUPS "/mshare-swap"
 
 static void need_swap(u64 size)
 {
@@ -62,7 +63,7 @@ static void check_by_name(void *arg)
 
 static void pageout(void)
 {
-	u64 size = 64 * MIB;
+	u64 size = opt_quick ? 32 * MIB : 64 * MIB;
 	long resident;
 	char *p;
 	int fd;
@@ -129,6 +130,36 @@ static void pageout_of_part(void)
 	check_pattern(p, 32 * MIB, 1);
 }
 
+static void need_groups(void)
+{
+	char text[256];
+
+	CHECK(!mkdir(GROUPS, 0700) || errno == EEXIST);
+	if (mount("cgroup2", GROUPS, "cgroup2", 0, NULL) && errno != EBUSY)
+		test_skip("no cgroup2: %s", strerror(errno));
+	file_read(GROUPS "/cgroup.controllers", text, sizeof(text));
+	if (!strstr(text, "memory"))
+		test_skip("no memory controller");
+	file_write(GROUPS "/cgroup.subtree_control", "+memory");
+}
+
+/* What was written out stays in the swap cache until somebody wants the memory. */
+static void empty_swap_cache(void)
+{
+	int fd, tries;
+
+	need_groups();
+	fd = open(GROUPS "/memory.reclaim", O_WRONLY);
+	if (fd == -1)
+		test_skip("no memory.reclaim");
+	for (tries = 0; tries < 50 && mem_kib("SwapCached") > 1024; tries++)
+		if (write(fd, "8M", 2) == -1)
+			CHECK(errno == EAGAIN);
+	close(fd);
+	umount2(GROUPS, MNT_DETACH);
+	CHECK_MSG(mem_kib("SwapCached") <= 1024, "%ld KiB", mem_kib("SwapCached"));
+}
+
 static void brought_back(void)
 {
 	u64 size = 16 * MIB;
@@ -136,10 +167,11 @@ static void brought_back(void)
 	int fd, tries;
 	char *p;
 
-	need_swap(size + 8 * MIB);
+	need_swap(size + 64 * MIB);
 	p = simple_region("a", size, &fd);
 	fill(p, size, 1);
 	page_out(p, size);
+	empty_swap_cache();
 	low = mem_kib("Shmem") + mem_kib("SwapCached");
 	CHECK_OK(madvise(p, size, *(const int *)test_arg));
 	for (tries = 0; tries < 50 && high < (long)(size / KIB / 2); tries++) {
@@ -202,7 +234,7 @@ struct slice {
 	unsigned int rounds;
 };
 
-#define SLICE	(8 * MIB)
+#define SLICE	(2 * MIB)
 
 /* Store and check a slice of the region by turns, through an own mapping. */
 static void work_on_slice(void *arg)
@@ -218,10 +250,19 @@ static void work_on_slice(void *arg)
 	}
 }
 
-static void under_pressure(void)
+static void enter(const char *group)
+{
+	char path[128], pid[16];
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", group);
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	file_write(path, pid);
+}
+
+/* The region is charged to GROUP, which may have half of what it needs; its users may be outside. */
+static void work_with_limit(const char *limit, const char *workers)
 {
 	struct slice slice[4];
-	char pid[16], text[256];
 	pid_t pids[4];
 	long before;
 	size_t i;
@@ -229,21 +270,14 @@ static void under_pressure(void)
 	int fd;
 
 	need_swap(64 * MIB);
-	CHECK(!mkdir("/tmp/mshare-cgroup", 0700) || errno == EEXIST);
-	if (mount("cgroup2", "/tmp/mshare-cgroup", "cgroup2", 0, NULL))
-		test_skip("no cgroup2: %s", strerror(errno));
-	file_read("/tmp/mshare-cgroup/cgroup.controllers", text, sizeof(text));
-	if (!strstr(text, "memory"))
-		test_skip("no memory controller");
-	file_write("/tmp/mshare-cgroup/cgroup.subtree_control", "+memory");
+	need_groups();
 	rmdir(GROUP);
 	CHECK_OK(mkdir(GROUP, 0700));
-	file_write(GROUP "/memory.high", "16M");
-	snprintf(pid, sizeof(pid), "%d", getpid());
-	file_write(GROUP "/cgroup.procs", pid);
+	file_write(limit, "4M");
+	enter(GROUP);
 	before = swapped();
 	p = simple_region("a", ARRAY_SIZE(slice) * SLICE, &fd);
-	file_write("/tmp/mshare-cgroup/cgroup.procs", pid);
+	enter(workers);
 	for (i = 0; i < ARRAY_SIZE(slice); i++) {
 		slice[i].index = i;
 		slice[i].rounds = opt_quick ? 2 : 8;
@@ -252,14 +286,25 @@ static void under_pressure(void)
 	for (i = 0; i < ARRAY_SIZE(slice); i++)
 		join_ok(pids[i]);
 	test_note("%ld KiB in swap", swapped() - before);
-	CHECK(swapped() - before > (long)(4 * KIB));
+	CHECK(swapped() - before > (long)KIB);
 	for (i = 0; i < ARRAY_SIZE(slice); i++)
 		check_pattern(p + i * SLICE, SLICE, i * 1000 + slice[i].rounds);
+	enter(GROUPS);
 	CHECK_OK(munmap(p, granule()));
 	CHECK_OK(close(fd));
 	CHECK_OK(unlink(in_mnt("a")));
 	CHECK_OK(rmdir(GROUP));
-	umount2("/tmp/mshare-cgroup", MNT_DETACH);
+	umount2(GROUPS, MNT_DETACH);
+}
+
+static void under_pressure(void)
+{
+	work_with_limit(GROUP "/memory.high", GROUP);
+}
+
+static void under_pressure_of_others(void)
+{
+	work_with_limit(GROUP "/memory.max", GROUPS);
 }
 
 static const int will_need = MADV_WILLNEED, populate = MADV_POPULATE_READ;
@@ -274,6 +319,8 @@ static const struct test_case cases[] = {
 	{ "swap is freed with the objects", freed_with_region },
 	{ "swapoff brings the region back", swap_off, .slow = 2 },
 	{ "four writers under reclaim", under_pressure, .slow = 5 },
+	{ "four writers outside of the group that is charged", under_pressure_of_others,
+	  .slow = 5 },
 };
 
 int main(int argc, char **argv)
