@@ -27,8 +27,8 @@ _RESEED = 'open(F, ">", "/dev/urandom") or die; ioctl(F, 0x5207, 0) or die'
 #: Where what a machine is given arrives; a memory file system.
 _INBOX = "/run/mshare-lab"
 
-# The journal goes on in a directory of the new machine id's name, where journalctl looks; the daemon holds its
-# files open, and takes the new id at the next boot.
+# The journal goes on in a directory of the new machine id's name, where journalctl looks; the daemon holds
+# its files open, and takes the new id at the next boot.
 _SCRIPT = f"""\
 set -eu
 cat {_INBOX}/seed > /dev/urandom
