@@ -50,13 +50,13 @@ def diff_of(actions, facts):
 
 
 def write_file(path, content):
-    """Replace a file in one step, also across a loss of power. Its directory is made when missing."""
+    """Replace a file by text or bytes in one step, also across a loss of power; its directory is made."""
     directory = os.path.dirname(path)
     os.makedirs(directory, mode=0o755, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=".", suffix=".new", dir=directory)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(content)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content.encode() if isinstance(content, str) else content)
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(temporary, MODE)
