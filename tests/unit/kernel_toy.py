@@ -99,7 +99,7 @@ def make_toy(place: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:
     """Make a toy below a directory, and have the package use it."""
     root = place / "checkout"
     shutil.copytree(FAKELINUX / "project", root)
-    (root / "plugins").symlink_to(REPO / "plugins")
+    shutil.copytree(REPO / "plugins/module_utils", root / "plugins/module_utils")
     toy = Toy(root, _archive(place), place / "cache")
     toy.offer()
     monkeypatch.setenv("MSHARE_ROOT", str(root))
