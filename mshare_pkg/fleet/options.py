@@ -58,7 +58,7 @@ def run_and_report(
     arguments += [word for text in extra_vars for word in ("-e", text)]
     outcomes = play(name, inventory, hosts, arguments)
     for host, outcome in outcomes.items():
-        ui.say(_line(host, outcome))
+        ui.say(_line(host, outcome, check))
     if as_json:
         ui.emit({host: asdict(outcome) for host, outcome in outcomes.items()})
     bad = [host for host, outcome in outcomes.items() if not outcome.good]
@@ -66,12 +66,12 @@ def run_and_report(
         raise CheckFailed(f"{name}: {len(bad)} of {len(hosts)} hosts did not get through: {', '.join(bad)}")
 
 
-def _line(host: str, outcome: Outcome) -> str:
+def _line(host: str, outcome: Outcome, check: bool) -> str:
     text = f"{host}: {outcome.state}"
     if outcome.message:
         text += f": {outcome.message}"
     if outcome.good and outcome.facts.get("mshare_kernel_reboot_required") in (True, "True"):
-        text += "; needs a reboot: run again with --reboot-ok"
+        text += "; would need a reboot" if check else "; needs a reboot: run again with --reboot-ok"
     return text
 
 
