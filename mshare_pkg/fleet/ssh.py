@@ -71,7 +71,8 @@ def output_of(host: Host, command: str, timeout: float) -> str:
                 become + command, hide=True, warn=True, pty=False, in_stream=False, timeout=timeout
             )
     except Exception as error:  # paramiko, socket and invoke have no common base
-        said = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+        kind = "" if isinstance(error, InfraError) else f"{type(error).__name__}: "
+        said = f"{kind}{error}".strip().splitlines()[0]
         remedy = "see that it is up, and that its key is in the known hosts"
         raise InfraError(f"asking {host.name}: {said}", remedy) from error
     if done.exited != 0:
