@@ -44,7 +44,7 @@ options:
     type: int
 attributes:
   check_mode:
-    description: Can run in check_mode and return what it would change, also on a kernel without msharefs.
+    description: Can run in check_mode and return what it would change, or why it would be refused.
     support: full
   diff_mode:
     description: Returns the options that are there and those that shall be there.
@@ -73,10 +73,12 @@ options:
   returned: always
   type: str
   sample: mode=1770,gid=112,size=17179869184
-supported:
-  description: Whether the running kernel has msharefs.
+refused:
+  description:
+    - In check mode, why this would fail as things are, because the running kernel has no msharefs, or because
+      regions would go. Earlier tasks, which check mode leaves out, may change that. Empty when nothing is refused.
   returned: always
-  type: bool
+  type: str
 regions:
   description: The regions in the mount.
   returned: always
@@ -91,7 +93,11 @@ import pwd
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mshare.fleet.plugins.module_utils import mshare_mount_plan as planner
 from ansible_collections.mshare.fleet.plugins.module_utils.mshare_mount_facts import read_facts
-from ansible_collections.mshare.fleet.plugins.module_utils.mshare_region_errors import NoMshare, RegionError
+from ansible_collections.mshare.fleet.plugins.module_utils.mshare_region_errors import (
+    NoMshare,
+    Refused,
+    RegionError,
+)
 
 
 def argv(step, path):
@@ -123,19 +129,20 @@ def run(module):
         page=os.sysconf("SC_PAGE_SIZE"),
     )
     facts = read_facts(params["path"])
-    result = {
-        "options": planner.option_text(desired),
-        "supported": facts["supported"],
-        "regions": facts["regions"],
-    }
+    steps, refused = [], ""
     try:
         steps = planner.plan(params["state"], desired, facts)
-    except NoMshare as error:
+    except (NoMshare, Refused) as error:
         if not module.check_mode:
             raise
-        steps = []
-        module.warn(str(error))
-    result.update(steps=steps, changed=bool(steps))
+        refused = str(error)
+    result = {
+        "options": planner.option_text(desired),
+        "refused": refused,
+        "regions": facts["regions"],
+        "steps": steps,
+        "changed": bool(steps),
+    }
     if steps:
         result["diff"] = diff(params["state"], desired, facts)
     if not module.check_mode:
