@@ -78,7 +78,9 @@ def plan(state, desired, facts):
         return [{"do": "unmount", "options": ""}]
     if top is None:
         if not facts["supported"]:
-            raise NoMshare("mounting msharefs: the running kernel has none", "deploy a kernel of this project first")
+            raise NoMshare(
+                "mounting msharefs: the running kernel has none", "deploy a kernel of this project first"
+            )
         return [{"do": "mount", "options": option_text(desired)}]
     now = found_options(top["options"])
     change = {key: value for key, value in desired.items() if now[key] != value}

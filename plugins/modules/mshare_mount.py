@@ -76,7 +76,7 @@ options:
 refused:
   description:
     - In check mode, why this would fail as things are, because the running kernel has no msharefs, or because
-      regions would go. Earlier tasks, which check mode leaves out, may change that. Empty when nothing is refused.
+      regions would go. Earlier tasks, which check mode leaves out, may change that. Empty where it would not.
   returned: always
   type: str
 regions:
