@@ -20,12 +20,15 @@ __thread const void *fault_address;
 static __thread sigjmp_buf fault_jump;
 static __thread bool fault_expected;
 
+/* Read once, by the main thread: in_mnt() is not for several at a time. */
 u64 granule(void)
 {
+	static u64 value;
 	char text[64];
-	u64 value;
 	char *end;
 
+	if (value)
+		return value;
 	file_read(in_mnt("mshare_info"), text, sizeof(text));
 	value = strtoull(text, &end, 10);
 	CHECK_MSG(value >= PAGE && *end == '\n', "mshare_info says \"%s\"", text);

@@ -259,7 +259,7 @@ static void enter(const char *group)
 	file_write(path, pid);
 }
 
-/* The region is charged to GROUP, which may have half of what it needs; its users may be outside. */
+/* The region is charged to GROUP, which may have half of it; its users may be outside. */
 static void work_with_limit(const char *limit, const char *workers)
 {
 	struct slice slice[4];
@@ -280,7 +280,7 @@ static void work_with_limit(const char *limit, const char *workers)
 	enter(workers);
 	for (i = 0; i < ARRAY_SIZE(slice); i++) {
 		slice[i].index = i;
-		slice[i].rounds = opt_quick ? 2 : 8;
+		slice[i].rounds = opt_quick ? 1 : 8;
 		pids[i] = spawn(work_on_slice, &slice[i]);
 	}
 	for (i = 0; i < ARRAY_SIZE(slice); i++)

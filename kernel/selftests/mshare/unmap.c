@@ -219,6 +219,42 @@ static void watched_by_threads(void)
 		CHECK(!pthread_join(thread[i], NULL));
 }
 
+/* What stands at an address changes: one region, another one, nothing. */
+static void own_munmap_watched_by_threads(void)
+{
+	u64 g = granule();
+	pthread_t thread[2];
+	int fd[2], k;
+	unsigned int i;
+	char *p;
+
+	run_on_cpu(0);
+	put(simple_region("a", MIB, &fd[0]), 1);
+	put(simple_region("b", MIB, &fd[1]), 2);
+	p = free_range(g);
+	for (k = 0; k < 2; k++)
+		CHECK(!pthread_create(&thread[k], NULL, watch_in_thread, p));
+	flag_await(READY, 2);
+	for (i = 0; i < rounds(); i++) {
+		u32 gone = flag_get(GONE);
+
+		k = i % 3;
+		flag_raise(STEP);
+		if (k < 2)
+			CHECK(mmap(p, g, RW, MAP_SHARED | MAP_FIXED, fd[k], 0) == p);
+		else
+			CHECK_OK(munmap(p, g));
+		__atomic_store_n(&shared->number[VALUE], k + 1, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&shared->number[MAPPED], k < 2, __ATOMIC_SEQ_CST);
+		flag_raise(STEP);
+		let_them_look(gone);
+	}
+	CHECK(flag_get(GONE) > rounds() / 2);
+	flag_raise(STOP);
+	for (k = 0; k < 2; k++)
+		CHECK(!pthread_join(thread[k], NULL));
+}
+
 /* A store that lands in a page after it was taken out would be lost in somebody's memory. */
 static void stores_as_it_goes(void *arg)
 {
@@ -449,6 +485,8 @@ static const struct test_case cases[] = {
 	  .slow = 3 },
 	{ "UNMAP and replacement are seen at once by busy threads", watched_by_threads,
 	  .slow = 3 },
+	{ "munmap and mmap over a region are seen at once by busy threads",
+	  own_munmap_watched_by_threads, .slow = 3 },
 	{ "no store reaches a page after its UNMAP", no_store_after_unmap, .slow = 3 },
 	{ "UNMAP of a part splits an object", partial },
 	{ "UNMAP over several objects, holes and granules", several_objects },
