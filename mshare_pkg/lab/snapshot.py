@@ -14,8 +14,9 @@ from ..kernel.files import sha256_of
 from ..run import tail
 from . import accel, ports, qemu, qmp, shelf, ssh
 
-#: Seconds until a boot that has not come to ssh is given up; alone it takes about 50 in software emulation.
-BOOT_SECONDS = 420
+#: Seconds until a boot that has not come to ssh is given up: in software emulation it takes 40 on idle cores,
+#: and 270 on cores that seven machines share.
+BOOT_SECONDS = 600
 
 #: Files whose content decides what a saved state is.
 _CODE = ("snapshot.py",)
