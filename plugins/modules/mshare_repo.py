@@ -27,7 +27,6 @@ options:
   key:
     description: The public key (binary) in base64. Required for C(present).
     type: str
-    no_log: false
   suite:
     description: Suite of the repository.
     type: str
