@@ -8,13 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "groups.h"
 #include "region.h"
-
-#define GROUPS	"/tmp/mshare-cgroup"
 
 /* shared->flag: the region is there; who touches may begin; has ended; all may go. */
 #define CREATED	0
@@ -72,30 +70,9 @@ static void group_remove(const char *group)
 	CHECK_MSG(tries < 100, "%s stays: %s", in_group(group, ""), strerror(errno));
 }
 
-static void need_groups(void)
-{
-	char text[256];
-
-	CHECK(!mkdir(GROUPS, 0700) || errno == EEXIST);
-	if (mount("cgroup2", GROUPS, "cgroup2", 0, NULL) && errno != EBUSY)
-		test_skip("no cgroup2: %s", strerror(errno));
-	file_read(GROUPS "/cgroup.controllers", text, sizeof(text));
-	if (!strstr(text, "memory"))
-		test_skip("no memory controller");
-	file_write(GROUPS "/cgroup.subtree_control", "+memory");
-}
-
-static void drop_groups(void)
-{
-	umount2(GROUPS, MNT_DETACH);
-}
-
 static void enter(const char *group)
 {
-	char pid[16];
-
-	snprintf(pid, sizeof(pid), "%d", getpid());
-	group_set(group, "cgroup.procs", pid);
+	enter_group(in_group(group, ""));
 }
 
 struct plan {

@@ -13,6 +13,7 @@
 #include <sys/swap.h>
 #include <unistd.h>
 
+#include "groups.h"
 #include "region.h"
 
 #ifndef MADV_COLD
@@ -23,7 +24,6 @@
 #define MADV_POPULATE_READ	22
 #endif
 
-#define GROUPS	"/tmp/mshare-cgroup"
 #define GROUP	GROUPS "/mshare-swap"
 
 static void need_swap(u64 size)
@@ -130,19 +130,6 @@ static void pageout_of_part(void)
 	check_pattern(p, 32 * MIB, 1);
 }
 
-static void need_groups(void)
-{
-	char text[256];
-
-	CHECK(!mkdir(GROUPS, 0700) || errno == EEXIST);
-	if (mount("cgroup2", GROUPS, "cgroup2", 0, NULL) && errno != EBUSY)
-		test_skip("no cgroup2: %s", strerror(errno));
-	file_read(GROUPS "/cgroup.controllers", text, sizeof(text));
-	if (!strstr(text, "memory"))
-		test_skip("no memory controller");
-	file_write(GROUPS "/cgroup.subtree_control", "+memory");
-}
-
 /* What was written out stays in the swap cache until somebody wants the memory. */
 static void empty_swap_cache(void)
 {
@@ -156,7 +143,7 @@ static void empty_swap_cache(void)
 		if (write(fd, "8M", 2) == -1)
 			CHECK(errno == EAGAIN);
 	close(fd);
-	umount2(GROUPS, MNT_DETACH);
+	drop_groups();
 	CHECK_MSG(mem_kib("SwapCached") <= 1024, "%ld KiB", mem_kib("SwapCached"));
 }
 
@@ -250,15 +237,6 @@ static void work_on_slice(void *arg)
 	}
 }
 
-static void enter(const char *group)
-{
-	char path[128], pid[16];
-
-	snprintf(path, sizeof(path), "%s/cgroup.procs", group);
-	snprintf(pid, sizeof(pid), "%d", getpid());
-	file_write(path, pid);
-}
-
 /* The region is charged to GROUP, which may have half of it; its users may be outside. */
 static void work_with_limit(const char *limit, const char *workers)
 {
@@ -274,10 +252,10 @@ static void work_with_limit(const char *limit, const char *workers)
 	rmdir(GROUP);
 	CHECK_OK(mkdir(GROUP, 0700));
 	file_write(limit, "4M");
-	enter(GROUP);
+	enter_group(GROUP);
 	before = swapped();
 	p = simple_region("a", ARRAY_SIZE(slice) * SLICE, &fd);
-	enter(workers);
+	enter_group(workers);
 	for (i = 0; i < ARRAY_SIZE(slice); i++) {
 		slice[i].index = i;
 		slice[i].rounds = opt_quick ? 1 : 8;
@@ -289,12 +267,12 @@ static void work_with_limit(const char *limit, const char *workers)
 	CHECK(swapped() - before > (long)KIB);
 	for (i = 0; i < ARRAY_SIZE(slice); i++)
 		check_pattern(p + i * SLICE, SLICE, i * 1000 + slice[i].rounds);
-	enter(GROUPS);
+	enter_group(GROUPS);
 	CHECK_OK(munmap(p, granule()));
 	CHECK_OK(close(fd));
 	CHECK_OK(unlink(in_mnt("a")));
 	CHECK_OK(rmdir(GROUP));
-	umount2(GROUPS, MNT_DETACH);
+	drop_groups();
 }
 
 static void under_pressure(void)

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory cgroups, as the msharefs selftests use them; see groups.h.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "groups.h"
+#include "region.h"
+
+void need_groups(void)
+{
+	char text[256];
+
+	CHECK(!mkdir(GROUPS, 0700) || errno == EEXIST);
+	if (mount("cgroup2", GROUPS, "cgroup2", 0, NULL) && errno != EBUSY)
+		test_skip("no cgroup2: %s", strerror(errno));
+	file_read(GROUPS "/cgroup.controllers", text, sizeof(text));
+	if (!strstr(text, "memory"))
+		test_skip("no memory controller");
+	file_write(GROUPS "/cgroup.subtree_control", "+memory");
+}
+
+void drop_groups(void)
+{
+	umount2(GROUPS, MNT_DETACH);
+}
+
+void enter_group(const char *directory)
+{
+	char path[128], pid[16];
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", directory);
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	file_write(path, pid);
+}
