@@ -1,4 +1,4 @@
-"""Small helpers for files: digests, atomic writing, locks."""
+"""Small helpers for files: digests, atomic writing, locks, sealed directories."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+#: What `seal` writes: a JSON object, file name -> SHA-256.
+MANIFEST = "manifest.json"
 
 
 def sha256_of(path: Path) -> str:
@@ -40,6 +43,22 @@ def write_json(path: Path, data: object) -> None:
 def copy_file(source: Path, target: Path) -> None:
     """Copy a file's content; a reader of `target` sees the old file or the new one, never half of it."""
     _replace(target, lambda part: shutil.copyfile(source, part))
+
+
+def seal(folder: Path) -> None:
+    """Write down the digest of every file in a directory, for `damage`."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    write_json(folder / MANIFEST, {str(path.relative_to(folder)): sha256_of(path) for path in files})
+
+
+def damage(folder: Path) -> str:
+    """What is wrong in a sealed directory; "" when every file is as it was when it was sealed."""
+    try:
+        manifest: dict[str, str] = json.loads((folder / MANIFEST).read_text())
+        wrong = [name for name, digest in manifest.items() if sha256_of(folder / name) != digest]
+    except (OSError, ValueError, AttributeError) as error:
+        return str(error)
+    return ", ".join(wrong)
 
 
 @contextmanager

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
 from .. import ui
 from ..paths import cache_dir
-from .files import sha256_of, write_json
-
-_MANIFEST = "manifest.json"
+from .files import damage, seal
 
 
 def place(key: str) -> Path:
@@ -23,13 +20,9 @@ def find(key: str) -> Path | None:
     folder = place(key)
     if not folder.is_dir():
         return None
-    try:
-        manifest = json.loads((folder / _MANIFEST).read_text())
-        wrong = [name for name, digest in manifest.items() if sha256_of(folder / name) != digest]
-    except (OSError, ValueError, AttributeError) as error:
-        wrong = [str(error)]
+    wrong = damage(folder)
     if wrong:
-        ui.say(f"the finished build in the cache is damaged ({', '.join(wrong)}): it is made again")
+        ui.say(f"the finished build in the cache is damaged ({wrong}): it is made again")
         shutil.rmtree(folder)
         return None
     return folder
@@ -40,8 +33,7 @@ def keep(key: str, folder: Path) -> Path:
 
     `folder` must be on the cache's file system. Returns the place.
     """
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    write_json(folder / _MANIFEST, {str(path.relative_to(folder)): sha256_of(path) for path in files})
+    seal(folder)
     target = place(key)
     folder.replace(target)
     return target

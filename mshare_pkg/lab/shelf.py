@@ -8,11 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .. import ui
-from ..kernel.files import locked, sha256_of, write_json
+from ..kernel.files import MANIFEST, damage, locked, seal
 from ..paths import cache_dir
 from ..run import run
-
-_MANIFEST = "manifest.json"
 
 #: Things of one kind that are kept: the one in use, its predecessor, and one that another branch uses.
 KEPT = 3
@@ -27,16 +25,6 @@ def key_of(inputs: object) -> str:
 def remove_tree(folder: Path) -> None:
     """Remove a directory; never anything that is mounted in it."""
     run(["rm", "-rf", "--one-file-system", folder], doing=f"removing {folder}")
-
-
-def _damage(folder: Path) -> str:
-    """What is wrong with a thing on a shelf; "" when every file is as it was when it was put there."""
-    try:
-        manifest: dict[str, str] = json.loads((folder / _MANIFEST).read_text())
-        wrong = [name for name, digest in manifest.items() if sha256_of(folder / name) != digest]
-    except (OSError, ValueError, AttributeError) as error:
-        return str(error)
-    return ", ".join(wrong)
 
 
 def obtain(kind: str, key: str, make: Callable[[Path], None], discard: Callable[[Path], None]) -> Path:
@@ -54,11 +42,11 @@ def obtain(kind: str, key: str, make: Callable[[Path], None], discard: Callable[
         cache_dir("locks") / f"lab-{kind}-{key}", lambda: ui.say(f"another process makes the {kind}: waiting")
     ):
         if folder.is_dir():
-            damage = _damage(folder)
-            if not damage:
-                (folder / _MANIFEST).touch()
+            wrong = damage(folder)
+            if not wrong:
+                (folder / MANIFEST).touch()
                 return folder
-            ui.say(f"{folder} is damaged ({damage}): it is made again")
+            ui.say(f"{folder} is damaged ({wrong}): it is made again")
             remove_tree(folder)
         if work.is_dir():
             discard(work)
@@ -66,8 +54,7 @@ def obtain(kind: str, key: str, make: Callable[[Path], None], discard: Callable[
         work.mkdir(mode=0o700)
         try:
             make(work)
-            files = sorted(path for path in work.iterdir() if path.is_file())
-            write_json(work / _MANIFEST, {path.name: sha256_of(path) for path in files})
+            seal(work)
             work.rename(folder)
         finally:
             if work.is_dir():
@@ -79,6 +66,6 @@ def obtain(kind: str, key: str, make: Callable[[Path], None], discard: Callable[
 
 def _prune(shelf: Path) -> None:
     """Remove all but the things of a shelf that were used last."""
-    things = sorted(shelf.glob(f"[!.]*/{_MANIFEST}"), key=lambda path: path.stat().st_mtime)
+    things = sorted(shelf.glob(f"[!.]*/{MANIFEST}"), key=lambda path: path.stat().st_mtime)
     for manifest in things[:-KEPT]:
         remove_tree(manifest.parent)
