@@ -8,11 +8,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import ui
 from ..errors import InfraError
 from ..paths import project_root
 from ..run import run, tail
@@ -83,12 +84,10 @@ def _outcome(entry: dict[str, Any] | None) -> Outcome:
     return Outcome(state, entry["message"], entry["facts"])
 
 
-@contextlib.contextmanager
-def _following(log: Path) -> Iterator[None]:
+def _following(log: Path) -> contextlib.AbstractContextManager[None]:
     """Copy a growing file to standard error for the length of a `with` block."""
-    over = threading.Event()
 
-    def follow() -> None:
+    def follow(over: threading.Event) -> None:
         with log.open(errors="replace") as source:
             while True:
                 last = over.is_set()
@@ -98,10 +97,4 @@ def _following(log: Path) -> Iterator[None]:
                     return
                 time.sleep(POLL_S)
 
-    thread = threading.Thread(target=follow)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+    return ui.meanwhile(follow)

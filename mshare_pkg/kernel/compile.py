@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from .. import ui
@@ -26,24 +25,16 @@ def count_objects(log: Path) -> int:
     return len(_OBJECT.findall(log.read_bytes())) if log.is_file() else 0
 
 
-@contextmanager
-def _watching(log: Path, step: ui.Step, before: int, expected: int) -> Iterator[None]:
+def _watching(log: Path, step: ui.Step, before: int, expected: int) -> AbstractContextManager[None]:
     """Show how the log of a build grows while the block runs."""
-    over = threading.Event()
 
-    def watch() -> None:
+    def watch(over: threading.Event) -> None:
         while not over.wait(2.0):
             done = before + count_objects(log)
             total = max(expected, done, 1)
             step.update(done, total, f"objects, {100 * done // total} %")
 
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+    return ui.meanwhile(watch)
 
 
 def compile_tree(make: Make, release: str, log: Path, expected: int) -> int:
