@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import sys
+import time
 from pathlib import Path
 
 from ..errors import InfraError
@@ -14,6 +15,10 @@ from ..run import run
 
 #: The oldest Python that the package supports; pyproject.toml says the same.
 MIN_PYTHON = (3, 11)
+#: Written to by each `apt-get update`, whether or not the archive had news.
+APT_PARTIAL = Path("/var/lib/apt/lists/partial")
+#: Lists older than this, in seconds, are fetched anew: a mirror keeps only the newest kernel source.
+MAX_LIST_AGE = 24 * 3600
 
 
 def wanted_packages(listing: str) -> list[str]:
@@ -56,6 +61,20 @@ def install_packages(missing: list[str]) -> None:
     run(install, doing="installing packages", env=quiet)
 
 
+def refresh_lists() -> None:
+    """As root, fetch apt's package lists when they are older than a day; a failure is told and no error.
+
+    The kernel build asks them for Debian's newest source, and a fresh machine has none or old ones.
+    """
+    fresh = APT_PARTIAL.is_dir() and time.time() - APT_PARTIAL.stat().st_mtime < MAX_LIST_AGE
+    if fresh or os.geteuid() != 0:
+        return
+    print("setup: updating apt's package lists", flush=True)
+    done = run(["apt-get", "update"], doing="updating apt's package lists", check=False)
+    if done.returncode != 0:
+        print(f"setup: going on with the lists that are there: {done.stderr.strip()}", flush=True)
+
+
 def ensure_packages(root: Path) -> None:
     """Install what packages.txt lists and this machine lacks.
 
@@ -68,6 +87,7 @@ def ensure_packages(root: Path) -> None:
             "the controller is no Debian machine: dpkg-query is not there",
             "use Debian 12 or newer, for example in a container; packages.txt lists what is needed",
         )
+    refresh_lists()
     install_packages(missing_packages(wanted))
 
 

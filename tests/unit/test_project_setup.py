@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,31 @@ def test_root_installs_and_updates_the_lists_only_when_that_fails(monkeypatch: p
     monkeypatch.setattr(setup, "run", stale)
     setup.install_packages(["git"])
     assert [call[1] for call in stale.calls] == ["install", "update", "install"]
+
+
+def test_lists_older_than_a_day_are_fetched_by_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(setup, "APT_PARTIAL", tmp_path)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    asked = Recorder()
+    monkeypatch.setattr(setup, "run", asked)
+    setup.refresh_lists()
+    assert asked.calls == []
+    old = time.time() - setup.MAX_LIST_AGE - 60
+    os.utime(tmp_path, (old, old))
+    setup.refresh_lists()
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    setup.refresh_lists()
+    assert asked.calls == [["apt-get", "update"]]
+
+
+def test_lists_that_can_not_be_fetched_do_not_end_the_setup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(setup, "APT_PARTIAL", tmp_path / "none")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(setup, "run", Recorder((100, "")))
+    setup.refresh_lists()
+    assert "going on with the lists that are there" in capsys.readouterr().out
 
 
 def test_anyone_else_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
