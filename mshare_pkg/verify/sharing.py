@@ -26,12 +26,15 @@ def shared_tables(measured: Measurement) -> list[str]:
     if curve is None:
         return ["no region was measured: msharefs is not mounted"]
     count, growth = curve["counts"][-1], curve["growth_kib"][-1]
-    limit = allowed_kib(measured, count)
-    if growth <= limit:
-        return []
-    return [
-        f"{count} processes: PageTables grew by {growth} KiB, at most {limit:.0f} KiB are one shared copy"
-    ]
+    limit, own = allowed_kib(measured, count), max(curve["own_kib"])
+    problems = []
+    if growth > limit:
+        problems.append(
+            f"{count} processes: PageTables grew by {growth} KiB, at most {limit:.0f} KiB are one shared copy"
+        )
+    if own > MAX_PAGES_EACH * measured["page_bytes"] / 1024:
+        problems.append(f"a process's own tables (VmPTE) grew by {own} KiB, at most {MAX_PAGES_EACH} pages")
+    return problems
 
 
 def private_tables(measured: Measurement) -> list[str]:

@@ -128,13 +128,21 @@ def test_shared_tables_are_told_from_private_ones() -> None:
     )
     swapped = sample(MEASURED, shared=MEASURED["private"], private=MEASURED["shared"])
     assert "33024 KiB, at most 1075 KiB" in sharing.shared_tables(swapped)[0]
+    assert "(VmPTE) grew by 512 KiB" in sharing.shared_tables(swapped)[1]
     assert "540 KiB, expected 29491" in sharing.private_tables(swapped)[0]
     assert "65536 faults, at most 1" in sharing.second_process(swapped)[0]
 
 
 def test_two_copies_are_too_many_for_one_process() -> None:
-    one = {"counts": [1], "growth_kib": [1024], "faults": [9, 1]}
-    assert sharing.shared_tables(sample(MEASURED, shared=one))
+    one = {"counts": [1], "growth_kib": [1024], "own_kib": [8], "faults": [9, 1]}
+    assert "grew by 1024 KiB" in sharing.shared_tables(sample(MEASURED, shared=one))[0]
+
+
+def test_tables_of_its_own_are_told_whatever_the_machine_counts() -> None:
+    own = {**MEASURED["shared"], "own_kib": [0] * 63 + [12]}
+    assert sharing.shared_tables(sample(MEASURED, shared=own)) == [
+        "a process's own tables (VmPTE) grew by 12 KiB, at most 2 pages"
+    ]
 
 
 def test_without_msharefs_there_is_nothing_shared() -> None:
@@ -146,5 +154,5 @@ def test_without_msharefs_there_is_nothing_shared() -> None:
 
 
 def test_the_faults_allowed_grow_with_the_region() -> None:
-    three = sample(MEASURED, region_bytes=3 << 30, shared=curve([520] * 7, [65536, 3] + [3] * 62))
+    three = sample(MEASURED, region_bytes=3 << 30, shared=curve([520] * 7, 0, [65536, 3] + [3] * 62))
     assert sharing.second_process(three) == []

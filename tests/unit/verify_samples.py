@@ -63,10 +63,11 @@ TOUCH = {
 COUNTS = [1, 2, 4, 8, 16, 32, 64]
 
 
-def curve(growth: list[int], faults: list[int]) -> dict[str, Any]:
+def curve(growth: list[int], own: int, faults: list[int]) -> dict[str, Any]:
     """One curve of a measurement."""
-    seconds = [0.01] * len(faults)
-    return {"counts": COUNTS, "growth_kib": growth, "faults": faults, "seconds": seconds, "wall_seconds": 3.5}
+    found: dict[str, Any] = {"counts": COUNTS, "growth_kib": growth, "own_kib": [own] * len(faults)}
+    found.update(faults=faults, seconds=[0.01] * len(faults), wall_seconds=3.5)
+    return found
 
 
 MEASURED = {
@@ -77,8 +78,8 @@ MEASURED = {
     "region_bytes": GIB,
     "copy_kib": 512,
     "skipped": None,
-    "shared": curve([520, 520, 524, 524, 528, 532, 540], [65537, 1] + [1] * 62),
-    "private": curve([516 * count for count in COUNTS], [65536, 65536] + [4096] * 62),
+    "shared": curve([520, 520, 524, 524, 528, 532, 540], 0, [65537, 1] + [1] * 62),
+    "private": curve([516 * count for count in COUNTS], 512, [65536, 65536] + [4096] * 62),
 }
 
 
@@ -108,7 +109,7 @@ def checks(failed: str = "") -> list[dict[str, Any]]:
 
 def results(failed: str = "") -> dict[str, Any]:
     """Results of two hosts, as `fleet.check` returns them."""
-    second = sample(MEASURED, private=curve([520 * count for count in COUNTS], [65536] * 64))
+    second = sample(MEASURED, private=curve([520 * count for count in COUNTS], 512, [65536] * 64))
     return {
         "mshare-lab-1": {"checks": checks(), "facts": FACTS, "touch": TOUCH, "measure": MEASURED},
         "mshare-lab-2": {"checks": checks(failed), "facts": FACTS, "touch": TOUCH, "measure": second},

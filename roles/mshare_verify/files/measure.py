@@ -12,7 +12,8 @@ touch by storing, the others by loading, which builds the same tables.
 
 The object: schema, processes, object_bytes, page_bytes, region_bytes, copy_kib (one copy of the objects'
 page tables), skipped (why nothing was measured, or null), and shared and private, each null or: counts
-(processes), growth_kib, faults (of each process in touching, beyond those of its own code), seconds (of
+(processes), growth_kib, own_kib (growth of VmPTE of each process: the tables that are its own, whatever
+else runs on the machine), faults (of each process in touching, beyond those of its own code), seconds (of
 each), wall_seconds.
 """
 
@@ -41,6 +42,12 @@ def meminfo(key):
         handle.write("1\n")
     with open("/proc/meminfo", encoding="ascii") as handle:
         return next(int(line.split()[1]) for line in handle if line.startswith(key + ":"))
+
+
+def own_tables():
+    """VmPTE of this process in KiB."""
+    with open("/proc/self/status", encoding="ascii") as handle:
+        return next(int(line.split()[1]) for line in handle if line.startswith("VmPTE:"))
 
 
 def touch(memory, size, store):
@@ -75,8 +82,9 @@ def worker(fd, length, size, store, line):
     code = touch_own(size // PAGE, store)
     line.sendall(b"mapped\n")
     if line.recv(1):
+        before = own_tables()
         faults, seconds = touch(memory, size, store)
-        line.sendall(b"%d %.4f\n" % (max(faults - code, 0), seconds))
+        line.sendall(b"%d %.4f %d\n" % (max(faults - code, 0), seconds, own_tables() - before))
         line.recv(1)
 
 
@@ -129,14 +137,15 @@ def steps(count):
 def curve(fd, length, size, count):
     """Page tables against the number of processes that have touched all pages of fd."""
     begin, crew = time.monotonic(), start(fd, length, size, count)
-    result = {"counts": steps(count), "growth_kib": [], "faults": [], "seconds": []}
+    result = {"counts": steps(count), "growth_kib": [], "own_kib": [], "faults": [], "seconds": []}
     try:
         before, done = meminfo("PageTables"), 0
         for upto in result["counts"]:
             for _, line in crew[done:upto]:
                 line.sendall(b"g")
             for _, line in crew[done:upto]:
-                faults, seconds = expect(line)
+                faults, seconds, own = expect(line)
+                result["own_kib"].append(int(own))
                 result["faults"].append(int(faults))
                 result["seconds"].append(float(seconds))
             done = upto
