@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import os
 import tempfile
 from pathlib import Path
 
 from .. import __version__
 from ..errors import UserError
+from ..kernel.files import sha256_of
+from ..kernel.releases import number
 from ..paths import project_root
 from ..run import run
 
@@ -23,7 +26,9 @@ _DATA = _HERE / "debian"
 def build_deb(output_dir: Path) -> Path:
     """Build `mshare-tools_<version>_all.deb` in a directory, which is made when missing; returns its path.
 
-    The same sources give the same bytes, on any day and for any user.
+    The same sources give the same bytes, on any day and for any user. The version is the project's and a
+    number (`0.1.0+mshare2`) that other contents never have on this machine, and later ones a higher one: what
+    changed reaches hosts that have the package already.
 
     Raises:
         UserError: there is no checkout around, or it has no module_utils.
@@ -33,10 +38,11 @@ def build_deb(output_dir: Path) -> Path:
     if not sources:
         raise UserError("building mshare-tools: plugins/module_utils is empty", "use a complete checkout")
     output_dir.mkdir(parents=True, exist_ok=True)
-    target = output_dir / f"{PACKAGE}_{__version__}_all.deb"
+    version = _version(sources)
+    target = output_dir / f"{PACKAGE}_{version}_all.deb"
     with tempfile.TemporaryDirectory(dir=output_dir, prefix=".mshare-tools-") as scratch:
         tree = Path(scratch) / "tree"
-        _lay_out(tree, sources)
+        _lay_out(tree, sources, version)
         made = Path(scratch) / target.name
         run(
             ["dpkg-deb", "--root-owner-group", "-Zxz", "--threads-max=1", "--build", tree, made],
@@ -48,13 +54,23 @@ def build_deb(output_dir: Path) -> Path:
     return target
 
 
-def _lay_out(tree: Path, sources: list[Path]) -> None:
+def _version(sources: list[Path]) -> str:
+    """The version of what would be packed now, with the number that the registry of releases has for it."""
+    content = hashlib.sha256()
+    data = [path for folder in ("bin", "debian", "man", "units") for path in (_HERE / folder).iterdir()]
+    for path in sorted([*sources, *data, Path(__file__)]):
+        content.update(f"{path.parent.name}/{path.name} {sha256_of(path)}\n".encode())
+    name = f"{__version__}+mshare{{}}".format
+    return name(number(lambda candidate: f"{PACKAGE} {name(candidate)}", content.hexdigest()))
+
+
+def _lay_out(tree: Path, sources: list[Path], version: str) -> None:
     """Make the file system tree of the package, with modes and dates that do not depend on the builder."""
     python = tree / "usr/lib/python3/dist-packages/mshare_tools"
     for source in sources:
         _put(python / source.name, source.read_bytes())
     about = '"""What hosts with msharefs run; the same files as plugins/module_utils of mshare.fleet."""\n'
-    _put(python / "__init__.py", f'{about}\n__version__ = "{__version__}"\n'.encode())
+    _put(python / "__init__.py", f'{about}\n__version__ = "{version}"\n'.encode())
     _put(tree / "usr/bin/mshare", (_HERE / "bin/mshare").read_bytes(), 0o755)
     for unit in sorted((_HERE / "units").iterdir()):
         _put(tree / "usr/lib/systemd/system" / unit.name, unit.read_bytes())
@@ -62,10 +78,10 @@ def _lay_out(tree: Path, sources: list[Path]) -> None:
         _put(tree / f"usr/share/man/man{page.suffix[1:]}/{page.name}.gz", _gzipped(page.read_bytes()))
     documents = tree / "usr/share/doc" / PACKAGE
     _put(documents / "copyright", (_DATA / "copyright").read_bytes())
-    _put(documents / "changelog.gz", _gzipped(_filled("changelog")))
+    _put(documents / "changelog.gz", _gzipped(_filled("changelog", version=version)))
     (tree / "etc/mshare/regions.d").mkdir(parents=True)
     kib = sum(-(-path.stat().st_size // 1024) for path in tree.rglob("*") if path.is_file())
-    _put(tree / "DEBIAN/control", _filled("control", installed_size=str(kib)))
+    _put(tree / "DEBIAN/control", _filled("control", version=version, installed_size=str(kib)))
     for script in ("postinst", "prerm", "postrm"):
         _put(tree / "DEBIAN" / script, (_DATA / script).read_bytes(), 0o755)
     for path in [tree, *tree.rglob("*")]:
@@ -87,6 +103,6 @@ def _gzipped(content: bytes) -> bytes:
 def _filled(name: str, **values: str) -> bytes:
     """A template of the directory debian/ with its @NAMES@ filled in."""
     text = (_DATA / name).read_text(encoding="utf-8")
-    for key, value in {"version": __version__, **values}.items():
+    for key, value in values.items():
         text = text.replace(f"@{key.upper()}@", value)
     return text.encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ..errors import UserError
@@ -42,25 +43,45 @@ def choose(
     Raises:
         UserError: the wanted revision belongs to other inputs.
     """
+    return number(
+        lambda candidate: release_name(upstream, candidate, flavour), inputs_key, revision, register=register
+    )
+
+
+def number(
+    name: Callable[[int], str], inputs_key: str, wanted: int | None = None, *, register: bool = True
+) -> int:
+    """The number N that makes `name(N)` the name of these inputs and of no others on this machine.
+
+    Args:
+        name: the name with a number; names with other numbers differ in nothing else.
+        inputs_key: key of the inputs.
+        wanted: the number that the user wants, or None: what they had before, else the smallest free one.
+        register: write the choice to the registry, so that no other inputs get it.
+
+    Raises:
+        UserError: the wanted number belongs to other inputs.
+    """
     folder = cache_dir()
     path = folder / "releases.json"
     with locked(folder / "releases.lock"):
         taken = _read(path)
-        candidate = revision or 1
-        if revision is None:
-            pattern = re.compile(
-                re.escape(release_name(upstream, 0, flavour)).replace("mshare0", r"mshare(\d+)")
-            )
-            used = {int(match[1]): key for name, key in taken.items() if (match := pattern.fullmatch(name))}
-            mine = [number for number, key in used.items() if key == inputs_key]
-            candidate = min(mine or [number for number in range(1, len(used) + 2) if number not in used])
-        release = release_name(upstream, candidate, flavour)
-        owner = taken.get(release)
+        candidate = wanted or 1
+        if wanted is None:
+            used = {n: taken[name(n)] for n in range(1, _highest(taken) + 1) if name(n) in taken}
+            mine = [n for n, key in used.items() if key == inputs_key]
+            candidate = min(mine or [n for n in range(1, len(used) + 2) if n not in used])
+        owner = taken.get(name(candidate))
         if owner not in (None, inputs_key):
             raise UserError(
-                f"the release {release} belongs to a build with other inputs",
+                f"the release {name(candidate)} belongs to a build with other inputs",
                 "leave out --revision, or name a number that is free: two kernels must not share a release",
             )
         if register and owner is None:
-            write_json(path, {**taken, release: inputs_key})
+            write_json(path, {**taken, name(candidate): inputs_key})
     return candidate
+
+
+def _highest(taken: Iterable[str]) -> int:
+    """The highest number that any name of the registry has."""
+    return max((int(found) for name in taken for found in re.findall(r"mshare(\d+)", name)), default=0)

@@ -23,6 +23,7 @@ from typing import Any
 
 from .. import ui
 from ..errors import UserError
+from ..hosttools import PACKAGE as TOOLS
 from ..kernel.files import copy_file, locked, sha256_of, write_json
 from . import signing
 from .index import SUITE, write_suite
@@ -43,12 +44,18 @@ class Published:
     published: str
     packages: tuple[Package, ...]
 
-    def same_content(self, build: Build) -> bool:
-        """Whether a build is the very same one."""
-        mine = {(one.name, one.version, one.sha256) for one in self.packages}
-        return self.build_id == build.build_id and mine == {
-            (one.name, one.version, one.sha256) for one in build.packages
-        }
+    def same_kernel(self, build: Build) -> bool:
+        """Whether a build has the very same kernel packages; the hosts' tools have a version of their own."""
+        mine, other = (
+            [package for package in packages if package.name != TOOLS]
+            for packages in (self.packages, build.packages)
+        )
+        return self.build_id == build.build_id and _contents(mine) == _contents(other)
+
+
+def _contents(packages: Iterable[Package]) -> set[tuple[str, str, str]]:
+    """What tells packages apart, wherever their files are."""
+    return {(one.name, one.version, one.sha256) for one in packages}
 
 
 @dataclass(frozen=True)
@@ -109,7 +116,7 @@ class Repository:
     def _refuse_conflicts(self, build: Build, published: Iterable[Published]) -> None:
         remedy = "build with another --revision, or publish to a new repository"
         for old in published:
-            if old.release == build.release and not old.same_content(build):
+            if old.release == build.release and not old.same_kernel(build):
                 said = f"published on {old.published} with build id {old.build_id}"
                 raise UserError(f"publishing {build.release}: it is {said}, and this one differs", remedy)
             known = {(one.name, one.version, one.architecture): one.sha256 for one in old.packages}
@@ -129,19 +136,21 @@ class Repository:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 copy_file(package.path, target)
                 added = True
-        if any(old.release == build.release for old in published):
+        before = next((old for old in published if old.release == build.release), None)
+        if before and _contents(before.packages) == _contents(build.packages):
             return added
         records = self.path / "builds"
         records.mkdir(exist_ok=True)
         items = [
             {name: value for name, value in asdict(one).items() if name != "path"} for one in build.packages
         ]
+        now = datetime.now(UTC).isoformat(timespec="microseconds")
         write_json(
             records / f"{build.release}.json",
             {
                 "release": build.release,
                 "build_id": build.build_id,
-                "published": datetime.now(UTC).isoformat(timespec="microseconds"),
+                "published": before.published if before else now,
                 "packages": items,
             },
         )

@@ -32,8 +32,8 @@ def deb(directory: Path, name: str, version: str, content: str = "x", depends: s
     }
 
 
-def build(directory: Path, revision: int, build_id: str = "", content: str = "x") -> Path:
-    """Make the output directory of a build with an image and its metapackage."""
+def build(directory: Path, revision: int, build_id: str = "", content: str = "x", tools: str = "") -> Path:
+    """Make the output directory of a build: an image, its metapackage and, with a version, mshare-tools."""
     directory.mkdir(parents=True)
     release, version = f"6.12.117-mshare{revision}-vm", f"6.12.117-1+mshare{revision}"
     image = f"linux-image-{release}"
@@ -41,6 +41,8 @@ def build(directory: Path, revision: int, build_id: str = "", content: str = "x"
         deb(directory, image, version, content),
         deb(directory, "linux-image-mshare-vm", version, depends=f"{image} (= {version})"),
     ]
+    if tools:
+        packages.append(deb(directory, "mshare-tools", tools, content=tools))
     data = {"schema": 1, "release": release, "build_id": build_id or f"{revision:040x}", "packages": packages}
     (directory / "build.json").write_text(json.dumps(data))
     return directory

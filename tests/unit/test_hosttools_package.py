@@ -8,15 +8,25 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from mshare_pkg import __version__
 from mshare_pkg.hosttools import build_deb
+from mshare_pkg.paths import project_root
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A registry of releases that is not the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        path = tmp_path_factory.mktemp("cache")
+        patch.setenv("MSHARE_CACHE", str(path))
+        yield path
 
 
 @pytest.fixture(scope="module")
@@ -54,15 +64,31 @@ def test_same_inputs_same_bytes(deb: Path, tmp_path: Path) -> None:
         again = build_deb(tmp_path)
     finally:
         os.umask(old)
-    assert again.name == deb.name == f"mshare-tools_{__version__}_all.deb"
+    assert again.name == deb.name == f"mshare-tools_{__version__}+mshare1_all.deb"
     assert again.read_bytes() == deb.read_bytes()
     assert [path.name for path in tmp_path.iterdir()] == [deb.name]
+
+
+def test_other_content_has_a_higher_version(
+    deb: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = tmp_path / "plugins/module_utils"
+    shutil.copytree(project_root() / "plugins/module_utils", changed)
+    with next(iter(sorted(changed.glob("mshare_*.py")))).open("a") as source:
+        source.write("# one more line\n")
+    monkeypatch.setattr("mshare_pkg.hosttools.package.project_root", lambda: tmp_path)
+    other = build_deb(tmp_path / "out")
+    assert other.name == f"mshare-tools_{__version__}+mshare2_all.deb"
+    monkeypatch.undo()
+    assert build_deb(tmp_path / "again").name == deb.name
 
 
 def test_control(deb: Path) -> None:
     shown = subprocess.run(["dpkg-deb", "-f", deb], capture_output=True, text=True, check=True).stdout
     assert (
-        f"Version: {__version__}\n" in shown and "Depends: python3" in shown and "@" + "VERSION" not in shown
+        f"Version: {__version__}+mshare1\n" in shown
+        and "Depends: python3" in shown
+        and "@" + "VERSION" not in shown
     )
 
 

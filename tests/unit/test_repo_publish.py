@@ -43,6 +43,20 @@ def test_second_publication_of_a_build_changes_nothing(tmp_path: Path, home: Pat
     assert files(repository.path) == before
 
 
+def test_newer_tools_of_a_published_kernel_are_added(tmp_path: Path, home: Path) -> None:
+    repository = Repository(tmp_path / "repo")
+    publish(repository, build(tmp_path / "one", 1, tools="0.1.0+mshare1"), home)
+    (before,) = repository.builds()
+    newer = build(tmp_path / "newer", 1, tools="0.1.0+mshare2")
+    assert publish(repository, newer, home).changed
+    (after,) = repository.builds()
+    assert [one.version for one in after.packages if one.name == "mshare-tools"] == ["0.1.0+mshare2"]
+    assert (after.published, after.build_id) == (before.published, before.build_id)
+    text = (repository.apt / "dists/mshare/main/binary-amd64/Packages").read_text()
+    assert text.count("Package: mshare-tools\n") == 1
+    assert not publish(repository, newer, home).changed
+
+
 def test_index_is_signed_by_the_exported_key(tmp_path: Path, home: Path) -> None:
     repository = Repository(tmp_path / "repo")
     publish(repository, build(tmp_path / "one", 1), home)
