@@ -141,9 +141,9 @@ def fingerprint(machine: Machine) -> dict[str, Any]:
         grub-editenv - list; echo --
         systemctl list-unit-files --no-legend --no-pager --state=enabled | sort
     """
-    parts = machine.out("sh", "-c", script).split("\n--\n")
+    parts = re.split(r"^--\n", machine.ssh("sh", "-c", script).stdout, flags=re.MULTILINE)
     names = ("release", "packages", "files", "boot", "grubenv", "units")
-    return {name: part.split("\n") for name, part in zip(names, parts, strict=True)}
+    return {name: part.splitlines() for name, part in zip(names, parts, strict=True)}
 
 
 def variables(build_dir: Path, **more: object) -> dict[str, object]:
