@@ -31,6 +31,13 @@ def fetch(machine: Machine, url: str) -> Result:
     return machine.ssh("sh", "-c", FETCH.format(url=url), check=False)
 
 
+def flip_a_bit(path: Path) -> None:
+    """Change one bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
 @pytest.fixture
 def copy(repo: Path, tmp_path: Path) -> Path:
     """A copy of what the lab serves, to be tampered with."""
@@ -49,10 +56,10 @@ def test_a_changed_index_is_refused(
     deployed: Fleet, second: Machine, copy: Path, serve: Callable[[Path], str]
 ) -> None:
     assert deployed
-    for path in (copy / "dists").resolve().rglob("Packages*"):
-        path.unlink() if path.suffix else path.write_text(
-            path.read_text().replace("mshare-tools", "mshare-toolz")
-        )
+    indexes = [path for path in (copy / "dists" / "mshare" / "main").rglob("*") if path.is_file()]
+    assert indexes
+    for path in indexes:
+        flip_a_bit(path)
     done = fetch(second, serve(copy))
     assert done.returncode != 0
     assert "Hash" in done.stderr or "unexpected size" in done.stderr, done.stderr
@@ -93,9 +100,7 @@ def test_a_changed_package_is_refused(
     packages = sorted((copy / "pool").rglob("mshare-tools_*.deb"))
     assert packages
     for path in packages:
-        content = bytearray(path.read_bytes())
-        content[len(content) // 2] ^= 1
-        path.write_bytes(content)
+        flip_a_bit(path)
     done = fetch(second, serve(copy))
     assert done.returncode != 0
     assert "Hash Sum mismatch" in done.stderr, done.stderr
