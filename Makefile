@@ -5,7 +5,7 @@ STAGES := $(PYTHON) -m mshare_pkg.stages
 
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test test-fleet test-kernel test-kernel-debug bench lint unit clean
+.PHONY: help setup demo test test-kernel test-kernel-debug bench lint unit clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,11 +16,8 @@ setup: ## what the other targets need: Debian packages, .venv, the collection's 
 demo: ## the whole chain: kernel packages, repository, two machines, msharefs on them, the report
 	@$(STAGES) demo
 
-test: ## linters, unit tests, kernel build, quick kernel selftests, repository; the time of each stage
+test: ## linters, unit tests, kernel, quick selftests, Molecule, a fleet's good and bad days; the time of each stage
 	@$(STAGES) test
-
-test-fleet: ## Molecule and the fleet tests on lab machines: rollout, tampering, bad day, power loss, rollback
-	@$(STAGES) test-fleet
 
 test-kernel: ## all kernel selftests, in a guest
 	@$(STAGES) test-kernel

@@ -117,7 +117,7 @@ def on_a_lab(directory: str, hosts: int, report: str) -> tuple[Stage, ...]:
 FLEET = Stage(
     "fleet",
     ("pytest", "-v", "--exitfirst", "--durations=10", "tests/fleet", "--lab", "build/fleet"),
-    "keep the machines: python3 -m mshare_pkg.stages test-fleet --from lab --keep",
+    "keep the machines: python3 -m mshare_pkg.stages test --from lab --keep",
 )
 
 #: Every plan, by its make target.
@@ -135,11 +135,10 @@ PLANS = {
             (lab_down("build/bench/lab"),),
         ),
         Plan(
-            "test-fleet",
-            (SETUP, KERNEL, PUBLISH, MOLECULE, lab_up("build/fleet", 2), FLEET),
+            "test",
+            (SETUP, LINT, UNIT, KERNEL, QUICK, PUBLISH, MOLECULE, lab_up("build/fleet", 2), FLEET),
             (lab_down("build/fleet"), lab_down("build/molecule/default/lab", "molecule-down")),
         ),
-        Plan("test", (SETUP, LINT, UNIT, KERNEL, QUICK, PUBLISH)),
         Plan("test-kernel", (SETUP, KERNEL, FULL)),
         Plan("test-kernel-debug", (SETUP, DEBUG_KERNEL, DEBUG_FULL)),
     )
