@@ -162,23 +162,16 @@ static void client_set_pud(struct mm_struct *mm, pud_t *pud, pud_t value)
 }
 
 /*
- * Point the client's PUD entry for @address to the host's PMD page. The caller
- * holds a lock on the client VMA and one on the host VMA at @haddr.
+ * Point the client's PUD entry to the host's PMD page. The caller holds a lock
+ * on the client VMA and one on the host VMA at @haddr.
  */
-static int client_link(struct vm_area_struct *vma, unsigned long address,
+static int client_link(struct vm_area_struct *vma, pud_t *pud,
 		       struct mm_struct *host, unsigned long haddr)
 {
-	struct mm_struct *mm = vma->vm_mm;
 	pgdval_t flags = _PAGE_TABLE;
-	p4d_t *p4d, *hp4d;
-	pud_t *pud, *hpud;
+	p4d_t *hp4d;
+	pud_t *hpud;
 
-	p4d = p4d_alloc(mm, pgd_offset(mm, address), address);
-	if (!p4d)
-		return -ENOMEM;
-	pud = pud_alloc(mm, p4d, address);
-	if (!pud)
-		return -ENOMEM;
 	if (pud_present(READ_ONCE(*pud)))
 		return 0;
 
@@ -197,7 +190,8 @@ static int client_link(struct vm_area_struct *vma, unsigned long address,
 		flags &= ~_PAGE_RW;
 
 	/* Two threads of the client may both do so: the value is the same. */
-	client_set_pud(mm, pud, __pud(__pa(pud_pgtable(*hpud)) | flags));
+	client_set_pud(vma->vm_mm, pud,
+		       __pud(__pa(pud_pgtable(*hpud)) | flags));
 	return 0;
 }
 
@@ -211,18 +205,45 @@ static bool access_permitted(const struct vm_area_struct *object,
 	return object->vm_flags & (VM_READ | VM_WRITE);
 }
 
-/* Link the client and let the host resolve the fault, in @object. */
+/*
+ * Link the client and let the host resolve the fault, in @object. The tables
+ * down to the link are the process's own, all else is charged to the region.
+ */
 static vm_fault_t fault_in_object(struct vm_area_struct *vma,
 				  unsigned long address,
 				  struct vm_area_struct *object,
 				  unsigned long haddr, unsigned int flags)
 {
+	struct mem_cgroup *old;
+	vm_fault_t ret;
+	p4d_t *p4d;
+	pud_t *pud;
+
 	if (!access_permitted(object, flags))
 		return VM_FAULT_SIGSEGV;
-	if (client_link(vma, address, object->vm_mm, haddr))
+
+	p4d = p4d_alloc(vma->vm_mm, pgd_offset(vma->vm_mm, address), address);
+	if (!p4d)
 		return VM_FAULT_OOM;
-	/* No registers: the event that they are for has the client's address. */
-	return handle_mm_fault(object, haddr, flags, NULL);
+	pud = pud_alloc(vma->vm_mm, p4d, address);
+	if (!pud)
+		return VM_FAULT_OOM;
+
+	old = region_charge_start(client_region(vma));
+	if (client_link(vma, pud, object->vm_mm, haddr))
+		ret = VM_FAULT_OOM;
+	else
+		/* No registers: the event they are for has the client's address. */
+		ret = handle_mm_fault(object, haddr, flags, NULL);
+	region_charge_end(old);
+
+	/*
+	 * The creator's cgroup is full and has nobody to kill. To try again
+	 * helps only who is in it.
+	 */
+	if ((ret & VM_FAULT_OOM) && client_is_foreign(vma))
+		ret = (ret & ~VM_FAULT_OOM) | VM_FAULT_SIGBUS;
+	return ret;
 }
 
 static void release_client(struct vm_area_struct *vma, unsigned int flags)
@@ -271,13 +292,6 @@ static vm_fault_t client_fault(struct vm_area_struct *vma,
 			mmap_read_unlock(host);
 	}
 
-	/*
-	 * The creator's cgroup is full and has nobody to kill. To try again
-	 * helps only who is in it.
-	 */
-	if ((ret & VM_FAULT_OOM) && client_is_foreign(vma))
-		ret = (ret & ~VM_FAULT_OOM) | VM_FAULT_SIGBUS;
-
 	/* The host's lock is gone: so must be the client's. */
 	if (ret & (VM_FAULT_RETRY | VM_FAULT_COMPLETED))
 		release_client(vma, flags);
@@ -298,16 +312,7 @@ vm_fault_t mshare_handle_fault(struct vm_area_struct *vma,
 			       struct pt_regs *regs)
 {
 	unsigned long major = current->maj_flt;
-	struct mem_cgroup *old;
-	vm_fault_t ret;
-
-	/*
-	 * The client's lock is held until the host is done, and with it the
-	 * region stays; @vma may be gone after that.
-	 */
-	old = region_charge_start(client_region(vma));
-	ret = client_fault(vma, address, flags);
-	region_charge_end(old);
+	vm_fault_t ret = client_fault(vma, address, flags);
 
 	if (!regs || (ret & (VM_FAULT_RETRY | VM_FAULT_ERROR)))
 		return ret;
