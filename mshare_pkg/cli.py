@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 import click
 
 from . import __version__
-from .errors import MshareError
+from .errors import MshareError, of_the_system
 
 #: Command name -> module with a click command named `command`; imported when used, so that `--help` is fast.
 COMMANDS: dict[str, str] = {
@@ -52,5 +53,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         cli.main(args=list(argv) if argv is not None else None, prog_name="mshare")
     except MshareError as error:
-        click.echo(f"mshare: {error}", err=True)
-        sys.exit(error.exit_code)
+        _give_up(error)
+    except OSError as error:
+        _give_up(of_the_system(error))
+
+
+def _give_up(error: MshareError) -> NoReturn:
+    click.echo(f"mshare: {error}", err=True)
+    sys.exit(error.exit_code)

@@ -40,3 +40,14 @@ class InfraError(MshareError):
     """A tool, a machine or a network did not do what it was asked."""
 
     exit_code = 3
+
+
+def of_the_system(error: OSError) -> InfraError:
+    """What the system refused, for the reader: the last resort, where no caller knew more to say."""
+    what = error.strerror or str(error) or type(error).__name__
+    # Of two files, the second is the one that was to be made.
+    paths = [str(path) for path in (error.filename, error.filename2) if path is not None]
+    return InfraError(
+        ": ".join([what, *paths[-1:]]),
+        "see to the path, its permissions and the space left, and run it again",
+    )

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from ..errors import MshareError
+from ..errors import MshareError, of_the_system
 from ..paths import project_root
 from .plan import PLANS
 from .runner import Runner
@@ -38,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return runner.run(plan, root / "build" / "stages.json")
     except KeyboardInterrupt:
         return 130
-    except MshareError as error:
+    except (MshareError, OSError) as caught:
+        error = of_the_system(caught) if isinstance(caught, OSError) else caught
         print(f"mshare: {error}", file=sys.stderr)
         return error.exit_code
 

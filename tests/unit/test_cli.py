@@ -38,3 +38,25 @@ def test_errors_are_printed_with_their_remedy(
         cli.main([])
     assert stop.value.code == error.exit_code
     assert capsys.readouterr().err == "mshare: no\n  what to do: mend\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (FileNotFoundError(2, "No such file or directory", "/proc/r"), "No such file or directory: /proc/r"),
+        (OSError(28, "No space left on device", "from", None, "to"), "No space left on device: to"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (OSError("odd"), "odd"),
+    ],
+)
+def test_what_the_system_refuses_is_an_error_and_no_traceback(
+    error: OSError, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "cli", click.Command("mshare", callback=fail))
+    with pytest.raises(SystemExit) as stop:
+        cli.main([])
+    assert stop.value.code == InfraError.exit_code
+    assert capsys.readouterr().err.startswith(f"mshare: {said}\n  what to do: ")
