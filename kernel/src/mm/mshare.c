@@ -10,8 +10,9 @@
  * changes for all of them.
  *
  * Lifetime: a client VMA holds the region's file, so the host mm outlives all
- * clients. The host keeps each page table that it has had until then, so nobody
- * needs to know the clients to free one.
+ * clients. The host keeps its tables down to the PMD pages until then, so nobody
+ * needs to know the clients to free one. PTE pages go when nothing is left in
+ * them, as they do for khugepaged: after a flush of all TLBs, and by RCU.
  *
  * Locking: a client's mmap_lock or VMA lock, then the host's mmap_lock or VMA
  * lock. A VMA lock is only tried while another VMA lock is held. Who holds the
@@ -23,8 +24,6 @@
  */
 
 #include <linux/fs.h>
-#include <linux/hugetlb.h>
-#include <linux/khugepaged.h>
 #include <linux/memcontrol.h>
 #include <linux/mempolicy.h>
 #include <linux/mm.h>
@@ -33,8 +32,6 @@
 #include <linux/mshare.h>
 #include <linux/perf_event.h>
 #include <linux/sched/mm.h>
-#include <linux/secretmem.h>
-#include <linux/seq_file.h>
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
 
@@ -44,13 +41,6 @@
 
 #include "internal.h"
 #include "mshare.h"
-#include "vma.h"
-
-/* Where regions begin in their host mm; page 0 stays free, as everywhere. */
-#define MSHARE_BASE	MSHARE_GRANULARITY
-
-/* The largest region that any process could map, with a free granule each side. */
-#define MSHARE_MAX_SIZE	(DEFAULT_MAP_WINDOW - 2 * MSHARE_GRANULARITY)
 
 static_assert(MSHARE_BASE + MSHARE_MAX_SIZE <= DEFAULT_MAP_WINDOW);
 
@@ -88,20 +78,30 @@ static void host_free_notifier(struct mmu_notifier *notifier)
 	kfree(notifier);
 }
 
-static void host_invalidate(struct mmu_notifier *notifier,
-			    struct mm_struct *host, unsigned long start,
-			    unsigned long end)
+/**
+ * mshare_flush_clients - flush what clients may have in any TLB
+ * @region: the region; entries of its page tables were cleared before
+ */
+void mshare_flush_clients(struct mshare_region *region)
 {
-	struct mshare_region *region = READ_ONCE(host->mshare_region);
-
 	/*
 	 * The entry was cleared before this reads the count, and a client is
 	 * counted before it can walk the tables: one that is not seen here
 	 * finds the entry cleared.
 	 */
 	smp_mb();
-	if (region && atomic_long_read(&region->clients))
+	if (atomic_long_read(&region->clients))
 		flush_tlb_all();
+}
+
+static void host_invalidate(struct mmu_notifier *notifier,
+			    struct mm_struct *host, unsigned long start,
+			    unsigned long end)
+{
+	struct mshare_region *region = READ_ONCE(host->mshare_region);
+
+	if (region)
+		mshare_flush_clients(region);
 }
 
 static const struct mmu_notifier_ops host_notifier_ops = {
@@ -119,12 +119,12 @@ struct mem_cgroup *__mshare_mm_memcg(struct mm_struct *mm)
 }
 
 /* All that is allocated for a region is charged to its creator. */
-static struct mem_cgroup *region_charge_start(struct mshare_region *region)
+struct mem_cgroup *mshare_charge_start(struct mshare_region *region)
 {
 	return set_active_memcg(region->memcg);
 }
 
-static void region_charge_end(struct mem_cgroup *old)
+void mshare_charge_end(struct mem_cgroup *old)
 {
 	set_active_memcg(old);
 }
@@ -136,12 +136,12 @@ static bool client_is_foreign(struct vm_area_struct *vma)
 	return memcg && !mm_match_cgroup(vma->vm_mm, memcg);
 }
 #else
-static struct mem_cgroup *region_charge_start(struct mshare_region *region)
+struct mem_cgroup *mshare_charge_start(struct mshare_region *region)
 {
 	return NULL;
 }
 
-static void region_charge_end(struct mem_cgroup *old)
+void mshare_charge_end(struct mem_cgroup *old)
 {
 }
 
@@ -229,13 +229,13 @@ static vm_fault_t fault_in_object(struct vm_area_struct *vma,
 	if (!pud)
 		return VM_FAULT_OOM;
 
-	old = region_charge_start(client_region(vma));
+	old = mshare_charge_start(client_region(vma));
 	if (client_link(vma, pud, object->vm_mm, haddr))
 		ret = VM_FAULT_OOM;
 	else
 		/* No registers: the event they are for has the client's address. */
 		ret = handle_mm_fault(object, haddr, flags, NULL);
-	region_charge_end(old);
+	mshare_charge_end(old);
 
 	/*
 	 * The creator's cgroup is full and has nobody to kill. To try again
@@ -277,10 +277,18 @@ static vm_fault_t client_fault(struct vm_area_struct *vma,
 		if (!(ret & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)))
 			vma_end_read(object);
 	} else {
-		if (!(flags & FAULT_FLAG_RETRY_NOWAIT))
+		if (flags & FAULT_FLAG_RETRY_NOWAIT) {
+			if (!mmap_read_trylock(host))
+				return VM_FAULT_RETRY;
+		} else if (fault_flag_allow_retry_first(flags) &&
+			   (flags & FAULT_FLAG_KILLABLE)) {
+			if (mmap_read_lock_killable(host)) {
+				release_client(vma, flags);
+				return VM_FAULT_RETRY;
+			}
+		} else {
 			mmap_read_lock(host);
-		else if (!mmap_read_trylock(host))
-			return VM_FAULT_RETRY;
+		}
 		object = vma_lookup(host, haddr);
 		ret = object ? fault_in_object(vma, address, object, haddr, flags) :
 			       VM_FAULT_SIGSEGV;
@@ -365,6 +373,31 @@ void mshare_unlink_range(struct mmu_gather *tlb, struct vm_area_struct *vma,
 	tlb_end_vma(tlb, vma);
 }
 
+/**
+ * mshare_pin_allowed - may a page that was found through a client be pinned?
+ * @folio: the page's folio, with a reference
+ * @gup_flags: FOLL_*
+ *
+ * As for other mappings, a long-term pin must not write to the pages of a file
+ * that tracks which are dirty.
+ */
+bool mshare_pin_allowed(struct folio *folio, unsigned int gup_flags)
+{
+	const unsigned int bad = FOLL_PIN | FOLL_LONGTERM | FOLL_WRITE;
+	struct address_space *mapping;
+	bool allowed;
+
+	if ((gup_flags & bad) != bad || folio_test_hugetlb(folio))
+		return true;
+
+	/* Inodes are freed by RCU. A truncated page has no mapping. */
+	rcu_read_lock();
+	mapping = READ_ONCE(folio->mapping);
+	allowed = mapping && shmem_mapping(mapping);
+	rcu_read_unlock();
+	return allowed;
+}
+
 /* Clients: VMAs */
 
 static void client_open(struct vm_area_struct *vma)
@@ -412,12 +445,33 @@ static const struct vm_operations_struct client_vm_ops = {
 #endif
 };
 
-static int client_check(struct file *file, unsigned long len,
-			unsigned long pgoff)
+static int client_check(struct file *file, struct mm_struct *mm,
+			unsigned long len, unsigned long pgoff)
 {
 	unsigned long size = READ_ONCE(mshare_region_of(file_inode(file))->size);
 
-	return size && len == size && !pgoff ? 0 : -EINVAL;
+	if (!size || len != size || pgoff)
+		return -EINVAL;
+	/*
+	 * What uses this process's page tables, too (a KVM guest, a device),
+	 * would not be told when the region's change.
+	 */
+	return mm_has_notifiers(mm) ? -EBUSY : 0;
+}
+
+/**
+ * mshare_mm_is_client - does a process map a region?
+ * @mm: its mm, whose mmap_lock the caller holds
+ */
+bool mshare_mm_is_client(struct mm_struct *mm)
+{
+	VMA_ITERATOR(vmi, mm, 0);
+	struct vm_area_struct *vma;
+
+	for_each_vma(vmi, vma)
+		if (vma_is_mshare(vma))
+			return true;
+	return false;
 }
 
 /**
@@ -441,7 +495,7 @@ unsigned long mshare_client_area(struct file *file, unsigned long addr,
 	unsigned long area, hint;
 	int error;
 
-	error = client_check(file, len, pgoff);
+	error = client_check(file, current->mm, len, pgoff);
 	if (error)
 		return error;
 	if (type != MAP_SHARED && type != MAP_SHARED_VALIDATE)
@@ -473,7 +527,8 @@ int mshare_client_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	int error;
 
-	error = client_check(file, vma->vm_end - vma->vm_start, vma->vm_pgoff);
+	error = client_check(file, vma->vm_mm, vma->vm_end - vma->vm_start,
+			     vma->vm_pgoff);
 	if (error)
 		return error;
 	if (!(vma->vm_flags & VM_MAYSHARE) ||
@@ -485,275 +540,6 @@ int mshare_client_mmap(struct file *file, struct vm_area_struct *vma)
 	vma->vm_ops = &client_vm_ops;
 	client_open(vma);
 	return 0;
-}
-
-/* Objects */
-
-static const u32 object_flags = MAP_TYPE | MAP_FIXED | MAP_FIXED_NOREPLACE |
-				MAP_ANONYMOUS | MAP_HUGETLB |
-				((u32)MAP_HUGE_MASK << MAP_HUGE_SHIFT);
-
-/* Is [offset, offset + size) in the region, and made of whole pages? */
-static bool range_in_region(const struct mshare_region *region, u64 offset,
-			    u64 size)
-{
-	return size && IS_ALIGNED(offset | size, PAGE_SIZE) &&
-	       size <= region->size && offset <= region->size - size;
-}
-
-/* Why the file can't be an object, as an errno. */
-static int check_object_file(const struct mshare_create *args)
-{
-	struct file *file = fget(args->fd);
-	int error;
-
-	if (!file)
-		return -EBADF;
-	if (file_is_mshare_region(file))
-		error = -EINVAL;
-	else if (!S_ISREG(file_inode(file)->i_mode) || !file->f_op->mmap ||
-		 is_file_hugepages(file) || IS_DAX(file_inode(file)) ||
-		 secretmem_mapping(file->f_mapping))
-		error = -ENODEV;
-	else if (!(file->f_mode & FMODE_READ) ||
-		 ((args->prot & PROT_WRITE) && !(file->f_mode & FMODE_WRITE)))
-		error = -EACCES;
-	else
-		error = -EOPNOTSUPP;
-	fput(file);
-	return error;
-}
-
-static int check_object(const struct mshare_region *region,
-			const struct mshare_create *args)
-{
-	if ((args->flags & MAP_TYPE) != MAP_SHARED ||
-	    !(args->flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) ||
-	    (args->flags & ~object_flags))
-		return -EINVAL;
-	if (!(args->flags & MAP_HUGETLB) && (args->flags >> MAP_HUGE_SHIFT))
-		return -EINVAL;
-	if (args->prot & ~(PROT_READ | PROT_WRITE))
-		return -EINVAL;
-	if (!range_in_region(region, args->region_offset, args->size) ||
-	    offset_in_page(args->offset))
-		return -EINVAL;
-
-	if (!(args->flags & MAP_ANONYMOUS))
-		return check_object_file(args);
-	if (args->fd != (u32)-1)
-		return -EINVAL;
-	if (args->flags & MAP_HUGETLB)
-		return IS_ALIGNED(args->region_offset | args->size, PMD_SIZE) ?
-		       -EOPNOTSUPP : -EINVAL;
-	return 0;
-}
-
-/* A VMA for anonymous shared memory, not in the host's tree yet. */
-static struct vm_area_struct *alloc_object(struct mm_struct *host,
-					   const struct mshare_create *args)
-{
-	unsigned long start = MSHARE_BASE + args->region_offset;
-	struct vm_area_struct *object;
-	int error;
-
-	object = vm_area_alloc(host);
-	if (!object)
-		return ERR_PTR(-ENOMEM);
-
-	vma_set_range(object, start, start + args->size, 0);
-	vm_flags_init(object, calc_vm_prot_bits(args->prot, 0) | VM_SHARED |
-			      VM_MAYSHARE | VM_MAYREAD | VM_MAYWRITE);
-	object->vm_page_prot = vm_get_page_prot(object->vm_flags);
-	error = shmem_zero_setup(object);
-	if (error) {
-		vm_area_free(object);
-		return ERR_PTR(error);
-	}
-	return object;
-}
-
-static void free_object(struct vm_area_struct *object)
-{
-	fput(object->vm_file);
-	vm_area_free(object);
-}
-
-/* Pages of the objects that lie in [start, end). Under the host's mmap_lock. */
-static long pages_mapped(struct mm_struct *host, unsigned long start,
-			 unsigned long end)
-{
-	VMA_ITERATOR(vmi, host, start);
-	struct vm_area_struct *object;
-	long pages = 0;
-
-	for_each_vma_range(vmi, object, end)
-		pages += PHYS_PFN(min(end, object->vm_end) -
-				  max(start, object->vm_start));
-	return pages;
-}
-
-/*
- * Put @object in the host's tree in place of what is there, or change nothing.
- * This is what mmap_region() does, but in another mm than current's.
- */
-static int insert_object(struct mm_struct *host, struct vm_area_struct *object)
-{
-	VMA_ITERATOR(vmi, host, object->vm_start);
-	struct vma_munmap_struct vms;
-	struct maple_tree mt_detach;
-	struct ma_state mas_detach;
-	struct vm_area_struct *old;
-	int error;
-
-	if (host->map_count >= READ_ONCE(sysctl_max_map_count))
-		return -ENOMEM;
-
-	old = vma_find(&vmi, object->vm_end);
-	init_vma_munmap(&vms, &vmi, old, object->vm_start, object->vm_end, NULL,
-			false);
-	if (old) {
-		mt_init_flags(&mt_detach,
-			      vmi.mas.tree->ma_flags & MT_FLAGS_LOCK_MASK);
-		mt_on_stack(mt_detach);
-		mas_init(&mas_detach, &mt_detach, 0);
-		error = vms_gather_munmap_vmas(&vms, &mas_detach);
-		if (error)
-			return error;
-	} else {
-		/* The search has left the iterator somewhere else. */
-		vma_iter_set(&vmi, object->vm_start);
-	}
-
-	vma_iter_config(&vmi, object->vm_start, object->vm_end);
-	if (vma_iter_prealloc(&vmi, object)) {
-		if (old)
-			vms_abort_munmap_vmas(&vms, &mas_detach);
-		return -ENOMEM;
-	}
-
-	if (old)
-		vms_clean_up_area(&vms, &mas_detach);
-	vma_start_write(object);
-	vma_iter_store(&vmi, object);
-	host->map_count++;
-	vma_link_file(object);
-	khugepaged_enter_vma(object, object->vm_flags);
-	vms_complete_munmap_vmas(&vms, &mas_detach);
-	vm_stat_account(host, object->vm_flags, vma_pages(object));
-	vma_set_page_prot(object);
-	return 0;
-}
-
-static int replace_objects(struct inode *inode, struct vm_area_struct *object,
-			   bool noreplace)
-{
-	struct mm_struct *host = object->vm_mm;
-	long grown;
-	int error;
-
-	if (noreplace && find_vma_intersection(host, object->vm_start,
-					       object->vm_end))
-		return -EEXIST;
-
-	grown = vma_pages(object) -
-		pages_mapped(host, object->vm_start, object->vm_end);
-	error = msharefs_charge(inode, grown);
-	if (error)
-		return error;
-	error = insert_object(host, object);
-	if (error)
-		msharefs_charge(inode, -grown);
-	return error;
-}
-
-/* MSHAREFS_CREATE_MAPPING */
-int mshare_region_map(struct inode *inode, const struct mshare_create *args)
-{
-	struct mshare_region *region = mshare_region_of(inode);
-	struct mm_struct *host = region->host;
-	struct vm_area_struct *object;
-	struct mem_cgroup *old;
-	int error;
-
-	error = check_object(region, args);
-	if (error)
-		return error;
-
-	old = region_charge_start(region);
-	object = alloc_object(host, args);
-	if (IS_ERR(object)) {
-		error = PTR_ERR(object);
-		goto out;
-	}
-	error = mmap_write_lock_killable(host);
-	if (!error) {
-		error = replace_objects(inode, object,
-					args->flags & MAP_FIXED_NOREPLACE);
-		mmap_write_unlock(host);
-	}
-	if (error)
-		free_object(object);
-out:
-	region_charge_end(old);
-	return error;
-}
-
-/* Take out the objects in [start, end). Under the host's mmap_lock. */
-static int remove_objects(struct mm_struct *host, unsigned long start,
-			  unsigned long end, long *pages)
-{
-	VMA_ITERATOR(vmi, host, start);
-	struct vm_area_struct *first;
-
-	*pages = pages_mapped(host, start, end);
-	first = vma_find(&vmi, end);
-	if (!first)
-		return 0;
-	return do_vmi_align_munmap(&vmi, first, host, start, end, NULL, false);
-}
-
-/* MSHAREFS_UNMAP */
-int mshare_region_unmap(struct inode *inode, const struct mshare_unmap *args)
-{
-	struct mshare_region *region = mshare_region_of(inode);
-	unsigned long start = MSHARE_BASE + args->region_offset;
-	struct mem_cgroup *old;
-	long pages;
-	int error;
-
-	if (!range_in_region(region, args->region_offset, args->size))
-		return -EINVAL;
-
-	error = mmap_write_lock_killable(region->host);
-	if (error)
-		return error;
-	old = region_charge_start(region);
-	error = remove_objects(region->host, start, start + args->size, &pages);
-	region_charge_end(old);
-	mmap_write_unlock(region->host);
-	if (!error)
-		msharefs_charge(inode, -pages);
-	return error;
-}
-
-/* fdinfo: what is in the region, so that tools need no state of their own. */
-void mshare_region_show(struct seq_file *m, struct mshare_region *region)
-{
-	VMA_ITERATOR(vmi, region->host, 0);
-	struct vm_area_struct *object;
-
-	seq_printf(m, "mshare_clients:\t%ld\n",
-		   atomic_long_read(&region->clients));
-	if (mmap_read_lock_killable(region->host))
-		return;
-	for_each_vma(vmi, object)
-		seq_printf(m, "mshare_object:\t0x%lx 0x%lx %c%c anon -\n",
-			   object->vm_start - MSHARE_BASE,
-			   object->vm_end - object->vm_start,
-			   object->vm_flags & VM_READ ? 'r' : '-',
-			   object->vm_flags & VM_WRITE ? 'w' : '-');
-	mmap_read_unlock(region->host);
 }
 
 /* Regions */
@@ -823,7 +609,7 @@ long mshare_region_destroy(struct mshare_region *region)
 		return 0;
 
 	mmap_read_lock(host);
-	pages = pages_mapped(host, 0, ULONG_MAX);
+	pages = mshare_objects_pages(host, 0, ULONG_MAX);
 	mmap_read_unlock(host);
 
 	/* Without clients there is nobody left to tell. */

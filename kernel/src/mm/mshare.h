@@ -19,6 +19,12 @@ struct seq_file;
  */
 #define MSHARE_GRANULARITY	PUD_SIZE
 
+/* Where regions begin in their host mm; page 0 stays free, as everywhere. */
+#define MSHARE_BASE		MSHARE_GRANULARITY
+
+/* The largest region that any process could map, with a free granule each side. */
+#define MSHARE_MAX_SIZE		(DEFAULT_MAP_WINDOW - 2 * MSHARE_GRANULARITY)
+
 /**
  * struct mshare_region - a region's memory and page tables
  * @host: the mm that holds the objects' VMAs and the page tables
@@ -46,9 +52,19 @@ struct mshare_region *mshare_region_of(struct inode *inode);
 int mshare_region_init(struct mshare_region *region);
 long mshare_region_destroy(struct mshare_region *region);
 int mshare_region_set_size(struct mshare_region *region, u64 size);
+void mshare_flush_clients(struct mshare_region *region);
+
+/* What is allocated between the two is charged to the region's creator. */
+struct mem_cgroup *mshare_charge_start(struct mshare_region *region);
+void mshare_charge_end(struct mem_cgroup *old);
+
 int mshare_region_map(struct inode *inode, const struct mshare_create *args);
 int mshare_region_unmap(struct inode *inode, const struct mshare_unmap *args);
 void mshare_region_show(struct seq_file *m, struct mshare_region *region);
+int mshare_region_sync(struct mshare_region *region, loff_t start, loff_t end,
+		       int datasync);
+long mshare_objects_pages(struct mm_struct *host, unsigned long start,
+			  unsigned long end);
 
 int mshare_client_mmap(struct file *file, struct vm_area_struct *vma);
 unsigned long mshare_client_area(struct file *file, unsigned long addr,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * msharefs: the file system whose regular files are regions of shared memory
- * with shared page tables. What a region is, is in mm/mshare.c.
+ * with shared page tables. What a region is, is in mm/mshare.c, and what can be
+ * in it, in mm/mshare_object.c.
  */
 
 #include <linux/fs.h>
@@ -188,6 +189,13 @@ static long msharefs_region_ioctl(struct file *file, unsigned int cmd,
 	return mshare_region_unmap(inode, &args.unmap);
 }
 
+static int msharefs_region_fsync(struct file *file, loff_t start, loff_t end,
+				 int datasync)
+{
+	return mshare_region_sync(mshare_region_of(file_inode(file)), start,
+				  end, datasync);
+}
+
 static void msharefs_region_show_fdinfo(struct seq_file *m, struct file *file)
 {
 	mshare_region_show(m, mshare_region_of(file_inode(file)));
@@ -204,7 +212,7 @@ static const struct file_operations msharefs_region_operations = {
 	.get_unmapped_area = mshare_client_area,
 	.unlocked_ioctl = msharefs_region_ioctl,
 	.fallocate = msharefs_region_fallocate,
-	.fsync = noop_fsync,
+	.fsync = msharefs_region_fsync,
 	.show_fdinfo = msharefs_region_show_fdinfo,
 	.llseek = noop_llseek,
 };

@@ -10,7 +10,6 @@
 
 #include <linux/mm.h>
 
-struct mem_cgroup;
 struct mmu_gather;
 
 /* Is this a process's mapping of a region ("client VMA")? */
@@ -29,17 +28,8 @@ static inline bool mm_is_mshare_host(const struct mm_struct *mm)
 #endif
 }
 
-struct mem_cgroup *__mshare_mm_memcg(struct mm_struct *mm);
-
-/*
- * The memory cgroup that a host mm charges, NULL for any other mm. Valid for as
- * long as the host mm has a user.
- */
-static inline struct mem_cgroup *mshare_mm_memcg(struct mm_struct *mm)
-{
-	return mm_is_mshare_host(mm) ? __mshare_mm_memcg(mm) : NULL;
-}
-
+bool mshare_pin_allowed(struct folio *folio, unsigned int gup_flags);
+bool mshare_mm_is_client(struct mm_struct *mm);
 struct mm_struct *mshare_host_mm(struct vm_area_struct *vma);
 unsigned long mshare_host_address(struct vm_area_struct *vma,
 				  unsigned long address);

@@ -1,0 +1,646 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The objects of a region: VMAs in its host mm.
+ *
+ * They are built and put in the host's tree here, because mmap works on
+ * current->mm only.
+ */
+
+#include <linux/fs.h>
+#include <linux/falloc.h>
+#include <linux/hugetlb.h>
+#include <linux/khugepaged.h>
+#include <linux/list.h>
+#include <linux/memfd.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/mshare.h>
+#include <linux/page_table_check.h>
+#include <linux/pagemap.h>
+#include <linux/secretmem.h>
+#include <linux/security.h>
+#include <linux/seq_file.h>
+#include <linux/shmem_fs.h>
+#include <linux/slab.h>
+
+#include <asm/pgalloc.h>
+
+#include "internal.h"
+#include "mshare.h"
+#include "vma.h"
+
+static const u32 object_flags = MAP_TYPE | MAP_FIXED | MAP_FIXED_NOREPLACE |
+				MAP_ANONYMOUS | MAP_HUGETLB |
+				((u32)MAP_HUGE_MASK << MAP_HUGE_SHIFT);
+
+/* Huge pages of another size can't be entries of a shared PMD page. */
+#define OBJECT_HUGE_SIZE	PMD_SIZE
+
+/* Is its memory the region's own, not that of a file that others can open? */
+static bool object_is_anon(const struct vm_area_struct *object)
+{
+	return IS_PRIVATE(file_inode(object->vm_file)) ||
+	       is_vm_hugetlb_page(object);
+}
+
+/* Where the address of an object lies in its file, in bytes. */
+static loff_t object_offset(const struct vm_area_struct *object,
+			    unsigned long address)
+{
+	return ((loff_t)object->vm_pgoff << PAGE_SHIFT) + address -
+	       object->vm_start;
+}
+
+/* What can be asked for */
+
+/* Is [offset, offset + size) in the region, and made of whole pages? */
+static bool range_in_region(const struct mshare_region *region, u64 offset,
+			    u64 size)
+{
+	return size && IS_ALIGNED(offset | size, PAGE_SIZE) &&
+	       size <= region->size && offset <= region->size - size;
+}
+
+static int check_object(const struct mshare_region *region,
+			const struct mshare_create *args)
+{
+	if ((args->flags & MAP_TYPE) != MAP_SHARED ||
+	    !(args->flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) ||
+	    (args->flags & ~object_flags))
+		return -EINVAL;
+	if (!(args->flags & MAP_HUGETLB) && (args->flags >> MAP_HUGE_SHIFT))
+		return -EINVAL;
+	if (args->prot & ~(PROT_READ | PROT_WRITE))
+		return -EINVAL;
+	if (!range_in_region(region, args->region_offset, args->size) ||
+	    offset_in_page(args->offset))
+		return -EINVAL;
+	if ((args->flags & MAP_ANONYMOUS) && args->fd != (u32)-1)
+		return -EINVAL;
+	return 0;
+}
+
+/*
+ * Only files with a page cache of their own: what maps other memory does it in
+ * its mmap operation, in the tables of whoever is mapping there.
+ */
+static bool file_has_page_cache(struct file *file)
+{
+	struct address_space *mapping = file->f_mapping;
+
+	return S_ISREG(file_inode(file)->i_mode) && file->f_op->mmap &&
+	       !is_file_hugepages(file) && !IS_DAX(file_inode(file)) &&
+	       !secretmem_mapping(mapping) &&
+	       (shmem_mapping(mapping) || mapping->a_ops->read_folio);
+}
+
+/* As in do_mmap(), for a shared mapping. */
+static int check_object_file(struct file *file,
+			     const struct mshare_create *args)
+{
+	struct inode *inode = file_inode(file);
+	u64 most = inode->i_sb->s_maxbytes;
+
+	if (file_is_mshare_region(file) || (args->flags & MAP_HUGETLB))
+		return -EINVAL;
+	if (!file_has_page_cache(file))
+		return -ENODEV;
+	if (!(file->f_mode & FMODE_READ))
+		return -EACCES;
+	if (args->prot & PROT_WRITE) {
+		if (!(file->f_mode & FMODE_WRITE))
+			return -EACCES;
+		if (IS_SWAPFILE(file->f_mapping->host))
+			return -ETXTBSY;
+	}
+	if (IS_APPEND(inode) && (file->f_mode & FMODE_WRITE))
+		return -EACCES;
+	if (args->offset > most || args->size > most - args->offset)
+		return -EOVERFLOW;
+	return 0;
+}
+
+static struct file *open_huge_pages(const struct mshare_create *args)
+{
+	unsigned int log = (args->flags >> MAP_HUGE_SHIFT) & MAP_HUGE_MASK;
+	struct hstate *hstate = hstate_sizelog(log);
+
+	if (!hstate || huge_page_size(hstate) != OBJECT_HUGE_SIZE ||
+	    !IS_ALIGNED(args->region_offset | args->size, OBJECT_HUGE_SIZE))
+		return ERR_PTR(-EINVAL);
+	/* The pages are reserved by the file's mmap operation. */
+	return hugetlb_file_setup(HUGETLB_ANON_FILE, args->size, VM_NORESERVE,
+				  HUGETLB_ANONHUGE_INODE, log);
+}
+
+/*
+ * The file that an object is to map, with a reference; NULL for anonymous
+ * memory of the usual page size, whose file is made with the VMA.
+ */
+static struct file *open_object(const struct mshare_create *args)
+{
+	struct file *file;
+	int error;
+
+	if (args->flags & MAP_ANONYMOUS)
+		return args->flags & MAP_HUGETLB ? open_huge_pages(args) : NULL;
+
+	file = fget(args->fd);
+	if (!file)
+		return ERR_PTR(-EBADF);
+	error = check_object_file(file, args);
+	if (!error)
+		error = security_mmap_file(file, args->prot, args->flags);
+	if (error) {
+		fput(file);
+		return ERR_PTR(error);
+	}
+	return file;
+}
+
+/* Making the VMA */
+
+/* Let the file set up the VMA. As in mmap_region(). */
+static int map_object_file(struct vm_area_struct *object, struct file *file)
+{
+	bool writable = false;
+	int error;
+
+	if (vma_is_shared_maywrite(object)) {
+		error = mapping_map_writable(file->f_mapping);
+		if (error)
+			return error;
+		writable = true;
+	}
+	object->vm_file = get_file(file);
+	error = mmap_file(file, object);
+	if (!error && (!object->vm_ops || !object->vm_ops->fault ||
+		       object->vm_flags & (VM_IO | VM_PFNMAP | VM_MIXEDMAP))) {
+		vma_close(object);
+		error = -ENODEV;
+	}
+	/* Once it is in the tree, the VMA counts by itself. */
+	if (writable)
+		mapping_unmap_writable(file->f_mapping);
+	if (error)
+		fput(object->vm_file);
+	return error;
+}
+
+static void free_object(struct vm_area_struct *object)
+{
+	vma_close(object);
+	fput(object->vm_file);
+	vm_area_free(object);
+}
+
+/* A VMA that is not in the host's tree yet. Under the host's mmap_lock. */
+static struct vm_area_struct *alloc_object(struct mm_struct *host,
+					   const struct mshare_create *args,
+					   struct file *file)
+{
+	unsigned long start = MSHARE_BASE + args->region_offset;
+	unsigned long pgoff = file ? args->offset >> PAGE_SHIFT : 0;
+	vm_flags_t flags = calc_vm_prot_bits(args->prot, 0) | VM_SHARED |
+			   VM_MAYSHARE | VM_MAYREAD | VM_MAYWRITE;
+	struct vm_area_struct *object;
+	int error;
+
+	if (args->flags & MAP_ANONYMOUS)
+		pgoff = 0;
+	else if (!(file->f_mode & FMODE_WRITE))
+		flags &= ~(VM_MAYWRITE | VM_SHARED);
+	if (file) {
+		error = memfd_check_seals_mmap(file, &flags);
+		if (error)
+			return ERR_PTR(error);
+	}
+
+	object = vm_area_alloc(host);
+	if (!object)
+		return ERR_PTR(-ENOMEM);
+	vma_set_range(object, start, start + args->size, pgoff);
+	vm_flags_init(object, flags);
+	object->vm_page_prot = vm_get_page_prot(flags);
+
+	error = file ? map_object_file(object, file) : shmem_zero_setup(object);
+	if (error) {
+		vm_area_free(object);
+		return ERR_PTR(error);
+	}
+	return object;
+}
+
+/* What an object leaves behind when it goes, as a whole or in part */
+
+/* Pages of an anonymous object's file that nothing maps any longer. */
+struct hole {
+	struct list_head list;
+	struct file *file;
+	loff_t offset;
+	loff_t size;
+};
+
+/*
+ * Note the holes that taking out [start, end) makes in anonymous objects that
+ * stay in part. Their memory is reached through the region alone: kept until
+ * the last part of its object goes, it would be lost, and past the limits.
+ */
+static int find_holes(struct mm_struct *host, unsigned long start,
+		      unsigned long end, struct list_head *holes)
+{
+	VMA_ITERATOR(vmi, host, start);
+	struct vm_area_struct *object;
+
+	for_each_vma_range(vmi, object, end) {
+		unsigned long from = max(start, object->vm_start);
+		unsigned long to = min(end, object->vm_end);
+		struct hole *hole;
+
+		if (!object_is_anon(object))
+			continue;
+		/* The last part of it: the file goes, too. */
+		if (to - from == object->vm_end - object->vm_start &&
+		    file_count(object->vm_file) == 1)
+			continue;
+		hole = kmalloc(sizeof(*hole), GFP_KERNEL);
+		if (!hole)
+			return -ENOMEM;
+		hole->file = get_file(object->vm_file);
+		hole->offset = object_offset(object, from);
+		hole->size = to - from;
+		list_add_tail(&hole->list, holes);
+	}
+	return 0;
+}
+
+/*
+ * Free the memory in the holes, if @punch, and forget them. Not under the
+ * host's mmap_lock: a file's lock comes before any.
+ */
+static void finish_holes(struct list_head *holes, bool punch)
+{
+	struct hole *hole, *next;
+
+	list_for_each_entry_safe(hole, next, holes, list) {
+		if (punch)
+			vfs_fallocate(hole->file,
+				      FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				      hole->offset, hole->size);
+		fput(hole->file);
+		kfree(hole);
+	}
+}
+
+static pgtable_t detach_pte_page(struct mm_struct *host, unsigned long addr)
+{
+	pmd_t *pmd = mm_find_pmd(host, addr);
+	pgtable_t table = NULL;
+	spinlock_t *pml, *ptl;
+	pmd_t value;
+
+	if (!pmd || pmd_none(READ_ONCE(*pmd)))
+		return NULL;
+
+	pml = pmd_lock(host, pmd);
+	value = *pmd;
+	if (!pmd_none(value) && !WARN_ON_ONCE(pmd_leaf(value))) {
+		/* Processes that walk the table know it by its lock. */
+		ptl = pte_lockptr(host, pmd);
+		if (ptl != pml)
+			spin_lock_nested(ptl, SINGLE_DEPTH_NESTING);
+		pmd_clear(pmd);
+		if (ptl != pml)
+			spin_unlock(ptl);
+		table = pmd_pgtable(value);
+		page_table_check_pte_clear_range(host, addr, value);
+	}
+	spin_unlock(pml);
+	return table;
+}
+
+/*
+ * Free the PTE pages of [start, end), which maps nothing and is made of whole
+ * PMD entries: huge pages can take their place. Other processes walk them
+ * without the host's mmap_lock, so they go as in retract_page_tables().
+ */
+static void free_pte_pages(struct mshare_region *region, unsigned long start,
+			   unsigned long end)
+{
+	struct mm_struct *host = region->host;
+	struct page *table, *next;
+	unsigned long addr = start;
+	LIST_HEAD(tables);
+
+	while (addr < end) {
+		if (!mm_find_pmd(host, addr)) {
+			addr = (addr & PUD_MASK) + PUD_SIZE;
+			continue;
+		}
+		table = detach_pte_page(host, addr);
+		if (table)
+			list_add(&table->lru, &tables);
+		addr += PMD_SIZE;
+	}
+	if (list_empty(&tables))
+		return;
+
+	mshare_flush_clients(region);
+	list_for_each_entry_safe(table, next, &tables, lru) {
+		mm_dec_nr_ptes(host);
+		pte_free_defer(host, table);
+	}
+}
+
+/* The same for all PMD entries in [start, end) that no object reaches into. */
+static void free_unused_pte_pages(struct mshare_region *region,
+				  unsigned long start, unsigned long end)
+{
+	VMA_ITERATOR(vmi, region->host, start);
+	struct vm_area_struct *prev, *next;
+
+	prev = vma_prev(&vmi);
+	vma_iter_set(&vmi, end);
+	next = vma_find(&vmi, ULONG_MAX);
+
+	start = ALIGN_DOWN(start, PMD_SIZE);
+	if (prev)
+		start = max(start, ALIGN(prev->vm_end, PMD_SIZE));
+	end = ALIGN(end, PMD_SIZE);
+	if (next)
+		end = min(end, ALIGN_DOWN(next->vm_start, PMD_SIZE));
+	if (start < end)
+		free_pte_pages(region, start, end);
+}
+
+/* In and out of the host's tree */
+
+/**
+ * mshare_objects_pages - count the pages that objects map
+ * @host: the host mm, whose mmap_lock the caller holds
+ * @start: the first address
+ * @end: the address after the last
+ *
+ * Return: how many pages of [start, end) objects map.
+ */
+long mshare_objects_pages(struct mm_struct *host, unsigned long start,
+			  unsigned long end)
+{
+	VMA_ITERATOR(vmi, host, start);
+	struct vm_area_struct *object;
+	long pages = 0;
+
+	for_each_vma_range(vmi, object, end)
+		pages += PHYS_PFN(min(end, object->vm_end) -
+				  max(start, object->vm_start));
+	return pages;
+}
+
+/*
+ * Put @object in the host's tree in place of what is there, or change nothing.
+ * This is what mmap_region() does, but in another mm than current's.
+ */
+static int insert_object(struct mshare_region *region,
+			 struct vm_area_struct *object)
+{
+	VMA_ITERATOR(vmi, region->host, object->vm_start);
+	struct mm_struct *host = region->host;
+	struct vma_munmap_struct vms;
+	struct maple_tree mt_detach;
+	struct ma_state mas_detach;
+	struct vm_area_struct *old;
+	int error;
+
+	if (host->map_count >= READ_ONCE(sysctl_max_map_count))
+		return -ENOMEM;
+
+	old = vma_find(&vmi, object->vm_end);
+	init_vma_munmap(&vms, &vmi, old, object->vm_start, object->vm_end, NULL,
+			false);
+	if (old) {
+		mt_init_flags(&mt_detach,
+			      vmi.mas.tree->ma_flags & MT_FLAGS_LOCK_MASK);
+		mt_on_stack(mt_detach);
+		mas_init(&mas_detach, &mt_detach, 0);
+		error = vms_gather_munmap_vmas(&vms, &mas_detach);
+		if (error)
+			return error;
+	} else {
+		/* The search has left the iterator somewhere else. */
+		vma_iter_set(&vmi, object->vm_start);
+	}
+
+	vma_iter_config(&vmi, object->vm_start, object->vm_end);
+	if (vma_iter_prealloc(&vmi, object)) {
+		if (old)
+			vms_abort_munmap_vmas(&vms, &mas_detach);
+		return -ENOMEM;
+	}
+
+	if (old)
+		vms_clean_up_area(&vms, &mas_detach);
+	if (is_vm_hugetlb_page(object))
+		free_pte_pages(region, object->vm_start, object->vm_end);
+	vma_start_write(object);
+	vma_iter_store(&vmi, object);
+	host->map_count++;
+	vma_link_file(object);
+	khugepaged_enter_vma(object, object->vm_flags);
+	vms_complete_munmap_vmas(&vms, &mas_detach);
+	vm_stat_account(host, object->vm_flags, vma_pages(object));
+	vma_set_page_prot(object);
+	return 0;
+}
+
+static int replace_objects(struct inode *inode, struct vm_area_struct *object,
+			   bool noreplace, struct list_head *holes)
+{
+	struct mm_struct *host = object->vm_mm;
+	long grown;
+	int error;
+
+	if (noreplace && find_vma_intersection(host, object->vm_start,
+					       object->vm_end))
+		return -EEXIST;
+
+	error = find_holes(host, object->vm_start, object->vm_end, holes);
+	if (error)
+		return error;
+	grown = vma_pages(object) -
+		mshare_objects_pages(host, object->vm_start, object->vm_end);
+	error = msharefs_charge(inode, grown);
+	if (error)
+		return error;
+	error = insert_object(mshare_region_of(inode), object);
+	if (error)
+		msharefs_charge(inode, -grown);
+	return error;
+}
+
+/* MSHAREFS_CREATE_MAPPING */
+int mshare_region_map(struct inode *inode, const struct mshare_create *args)
+{
+	struct mshare_region *region = mshare_region_of(inode);
+	struct mm_struct *host = region->host;
+	struct vm_area_struct *object;
+	struct mem_cgroup *old;
+	struct file *file;
+	LIST_HEAD(holes);
+	int error;
+
+	error = check_object(region, args);
+	if (error)
+		return error;
+
+	old = mshare_charge_start(region);
+	file = open_object(args);
+	if (IS_ERR(file)) {
+		error = PTR_ERR(file);
+		goto out;
+	}
+	error = mmap_write_lock_killable(host);
+	if (error)
+		goto put;
+	object = alloc_object(host, args, file);
+	error = PTR_ERR_OR_ZERO(object);
+	if (!error) {
+		error = replace_objects(inode, object,
+					args->flags & MAP_FIXED_NOREPLACE,
+					&holes);
+		if (error)
+			free_object(object);
+	}
+	mmap_write_unlock(host);
+	finish_holes(&holes, !error);
+put:
+	if (file)
+		fput(file);
+out:
+	mshare_charge_end(old);
+	return error;
+}
+
+/* Take out the objects in [start, end). Under the host's mmap_lock. */
+static int remove_objects(struct mshare_region *region, unsigned long start,
+			  unsigned long end, struct list_head *holes)
+{
+	VMA_ITERATOR(vmi, region->host, start);
+	struct vm_area_struct *first = vma_find(&vmi, end);
+	int error;
+
+	if (!first)
+		return 0;
+	error = find_holes(region->host, start, end, holes);
+	if (error)
+		return error;
+	error = do_vmi_align_munmap(&vmi, first, region->host, start, end, NULL,
+				    false);
+	if (!error)
+		free_unused_pte_pages(region, start, end);
+	return error;
+}
+
+/* MSHAREFS_UNMAP */
+int mshare_region_unmap(struct inode *inode, const struct mshare_unmap *args)
+{
+	struct mshare_region *region = mshare_region_of(inode);
+	unsigned long start = MSHARE_BASE + args->region_offset;
+	unsigned long end = start + args->size;
+	struct mem_cgroup *old;
+	LIST_HEAD(holes);
+	long pages;
+	int error;
+
+	if (!range_in_region(region, args->region_offset, args->size))
+		return -EINVAL;
+
+	error = mmap_write_lock_killable(region->host);
+	if (error)
+		return error;
+	old = mshare_charge_start(region);
+	pages = mshare_objects_pages(region->host, start, end);
+	error = remove_objects(region, start, end, &holes);
+	mmap_write_unlock(region->host);
+	finish_holes(&holes, !error);
+	mshare_charge_end(old);
+	if (!error)
+		msharefs_charge(inode, -pages);
+	return error;
+}
+
+/* What is there */
+
+static const char *object_kind(const struct vm_area_struct *object)
+{
+	if (is_vm_hugetlb_page(object))
+		return "hugetlb";
+	return object_is_anon(object) ? "anon" : "file";
+}
+
+/* fdinfo: what is in the region, so that tools need no state of their own. */
+void mshare_region_show(struct seq_file *m, struct mshare_region *region)
+{
+	VMA_ITERATOR(vmi, region->host, 0);
+	struct vm_area_struct *object;
+
+	seq_printf(m, "mshare_clients:\t%ld\n",
+		   atomic_long_read(&region->clients));
+	if (mmap_read_lock_killable(region->host))
+		return;
+	for_each_vma(vmi, object) {
+		seq_printf(m, "mshare_object:\t0x%lx 0x%lx %c%c %s ",
+			   object->vm_start - MSHARE_BASE,
+			   object->vm_end - object->vm_start,
+			   object->vm_flags & VM_READ ? 'r' : '-',
+			   object->vm_flags & VM_WRITE ? 'w' : '-',
+			   object_kind(object));
+		if (object_is_anon(object))
+			seq_putc(m, '-');
+		else
+			seq_file_path(m, object->vm_file, "\n");
+		seq_putc(m, '\n');
+	}
+	mmap_read_unlock(region->host);
+}
+
+/**
+ * mshare_region_sync - write the files that a region maps back
+ * @region: the region
+ * @start: offset of the first byte in the region
+ * @end: offset of the last byte
+ * @datasync: as for fdatasync()
+ *
+ * Return: 0, or the first error; the others are written all the same.
+ */
+int mshare_region_sync(struct mshare_region *region, loff_t start, loff_t end,
+		       int datasync)
+{
+	struct mm_struct *host = region->host;
+	unsigned long last = MSHARE_BASE + min_t(u64, end, MSHARE_MAX_SIZE - 1);
+	unsigned long addr = MSHARE_BASE + start;
+	struct vm_area_struct *object;
+	struct file *file;
+	int error = 0, ret;
+	loff_t pos;
+
+	mmap_read_lock(host);
+	while (addr <= last && (object = find_vma(host, addr)) &&
+	       object->vm_start <= last) {
+		addr = max(addr, object->vm_start);
+		pos = object_offset(object, addr);
+		end = object_offset(object, min(last, object->vm_end - 1));
+		addr = object->vm_end;
+		if (object_is_anon(object) || !(object->vm_flags & VM_SHARED))
+			continue;
+
+		file = get_file(object->vm_file);
+		mmap_read_unlock(host);
+		ret = vfs_fsync_range(file, pos, end, datasync);
+		fput(file);
+		if (!error)
+			error = ret;
+		mmap_read_lock(host);
+	}
+	mmap_read_unlock(host);
+	return error;
+}
