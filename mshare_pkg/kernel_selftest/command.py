@@ -59,7 +59,7 @@ def command(
         runner.Plan(
             root=project_root(),
             image=image,
-            programs=programs.select(only),
+            programs=programs.select(only, debug),
             work=output,
             debug=debug,
             quick=quick,

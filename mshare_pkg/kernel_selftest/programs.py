@@ -10,11 +10,15 @@ from ..errors import UserError
 
 @dataclass(frozen=True)
 class Program:
-    """A test program and the arguments that it gets in a quick and in a full run."""
+    """A test program and the arguments that it gets in a quick and in a full run.
+
+    `debug` marks one that needs what only a debug kernel has (kernel/config/debug.config).
+    """
 
     name: str
     quick: tuple[str, ...] = ("-q",)
     full: tuple[str, ...] = ()
+    debug: bool = False
 
 
 #: Cheap ones first, so that a kernel that is quite broken is found out in seconds.
@@ -27,17 +31,25 @@ PROGRAMS = (
     Program("access"),
     Program("fork"),
     Program("maps"),
+    Program("kvm", debug=True),
+    Program("fail", debug=True),
     Program("unmap"),
     Program("cgroup"),
     Program("swap"),
+    Program("move"),
     Program("sharing"),
+    Program("fuzz", quick=("-q", "-s", "5"), full=("-s", "60")),
     Program("stress", quick=("-q", "-s", "8"), full=("-s", "60")),
     Program("leak"),
 )
 
 
-def select(only: Sequence[str]) -> list[Program]:
-    """The programs named, in their own order; all of them when none is named.
+def select(only: Sequence[str], debug: bool = False) -> list[Program]:
+    """The programs named, in their own order; when none is named, all that the kernel can run.
+
+    Args:
+        only: names.
+        debug: whether the kernel is a debug build.
 
     Raises:
         UserError: a name is not that of a program.
@@ -48,4 +60,6 @@ def select(only: Sequence[str]) -> list[Program]:
             raise UserError(
                 f"no kernel selftest is named {name}", f"name some of: {', '.join(sorted(known))}"
             )
-    return [program for program in PROGRAMS if not only or program.name in only]
+    if only:
+        return [program for program in PROGRAMS if program.name in only]
+    return [program for program in PROGRAMS if debug or not program.debug]

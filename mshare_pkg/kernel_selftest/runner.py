@@ -91,7 +91,9 @@ def _work_directory(path: Path) -> Iterator[None]:
 
 def qemu_arguments(plan: Plan) -> list[str]:
     """QEMU's arguments: kernel log on the first serial port, the tests' output on the second."""
-    append = f"console=ttyS0 rdinit=/init panic=-1 loglevel=7 printk.devkmsg=on {plan.append}".strip()
+    # Two NUMA nodes, so that there is somewhere to move memory to.
+    fixed = "console=ttyS0 rdinit=/init panic=-1 loglevel=7 printk.devkmsg=on numa=fake=2"
+    append = f"{fixed} {plan.append}".strip()
     return [
         *qemu.EMULATION,
         *("-smp", str(plan.cpus), "-m", str(plan.memory), "-no-reboot", "-nodefaults", "-display", "none"),

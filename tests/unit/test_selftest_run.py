@@ -70,6 +70,9 @@ def test_programs_are_those_of_the_makefile() -> None:
 
 def test_selection_keeps_the_order() -> None:
     assert [program.name for program in programs.select(["leak", "info"])] == ["info", "leak"]
+    assert [program.name for program in programs.select(["kvm"])] == ["kvm"]
+    usual = {program.name for program in programs.select([])}
+    assert {program.name for program in programs.select([], debug=True)} - usual == {"fail", "kvm"}
     with pytest.raises(UserError, match="no kernel selftest is named nonsense"):
         programs.select(["nonsense"])
 

@@ -446,9 +446,7 @@ static void pinned_buffers(void)
 	struct io_uring_params params = { .flags = 0 };
 	int ring;
 
-	if (access("/proc/sys/kernel/io_uring_disabled", F_OK))
-		test_skip("no io_uring");
-	file_write("/proc/sys/kernel/io_uring_disabled", "0");
+	test_set("/proc/sys/kernel/io_uring_disabled", "0");
 	ring = syscall(SYS_io_uring_setup, 4, &params);
 	CHECK_OK(ring);
 	put(p, 1);

@@ -3,6 +3,7 @@
  * A small TAP harness; see harness.h.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <linux/futex.h>
@@ -37,8 +38,17 @@ struct shared *shared;
 
 static unsigned int opt_limit = CASE_SECONDS;
 static const char *opt_only;
-static char *skip_reason;
-static size_t skip_reason_size = 256;
+#define SETTINGS	8
+
+/* What the test program and its cases share, beside what the cases see as shared. */
+static struct control {
+	struct shared shared;
+	char skip_reason[256];
+	unsigned int settings;
+	struct setting {
+		char path[128], was[128];
+	} setting[SETTINGS];
+} *control;
 
 static void ksft_print_msg(const char *fmt, va_list args)
 {
@@ -66,7 +76,7 @@ void test_skip(const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(skip_reason, skip_reason_size, fmt, args);
+	vsnprintf(control->skip_reason, sizeof(control->skip_reason), fmt, args);
 	va_end(args);
 	_exit(KSFT_SKIP);
 }
@@ -155,6 +165,57 @@ void flag_await(int which, u32 at_least)
 		syscall(SYS_futex, &shared->flag[which], FUTEX_WAIT, now, NULL, NULL, 0);
 }
 
+static bool write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+	bool done;
+
+	if (fd == -1)
+		return false;
+	done = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	close(fd);
+	return done;
+}
+
+void test_set(const char *path, const char *value)
+{
+	struct setting *setting = &control->setting[control->settings];
+	char text[256], *begin;
+	FILE *file = fopen(path, "r");
+
+	if (!file)
+		test_skip("there is no %s", path);
+	CHECK(fgets(text, sizeof(text), file));
+	fclose(file);
+	/* Of a choice, the word in brackets is in force. */
+	begin = strchr(text, '[');
+	begin = begin ? begin + 1 : text;
+	begin[strcspn(begin, "]\n")] = 0;
+
+	CHECK(control->settings < SETTINGS);
+	snprintf(setting->path, sizeof(setting->path), "%s", path);
+	snprintf(setting->was, sizeof(setting->was), "%.*s", (int)sizeof(setting->was) - 1, begin);
+	control->settings++;
+	if (!write_text(path, value))
+		test_fail(__FILE__, __LINE__, "writing %s to %s: %s", value, path, strerror(errno));
+}
+
+/* Put back what the case has set, the last one first. */
+static bool settings_back(void)
+{
+	bool done = true;
+
+	while (control->settings) {
+		struct setting *setting = &control->setting[--control->settings];
+
+		if (write_text(setting->path, setting->was))
+			continue;
+		printf("# writing %s to %s: %s\n", setting->was, setting->path, strerror(errno));
+		done = false;
+	}
+	return done;
+}
+
 /* Wait for the case; returns its wait status, or -1 when its time is over. */
 static int wait_case(pid_t pid, unsigned int seconds)
 {
@@ -216,7 +277,7 @@ static int run_case(const struct test_case *tc)
 	pid_t pid;
 
 	memset(shared, 0, sizeof(*shared));
-	skip_reason[0] = 0;
+	control->skip_reason[0] = 0;
 	if (mount("msharefs", MOUNT_POINT, "msharefs", 0, tc->mount_opts)) {
 		printf("# mount with options \"%s\": %s\n", tc->mount_opts ?: "", strerror(errno));
 		return KSFT_FAIL;
@@ -246,6 +307,8 @@ static int run_case(const struct test_case *tc)
 		printf("# processes of the case cannot be killed\n");
 		result = KSFT_FAIL;
 	}
+	if (!settings_back())
+		result = KSFT_FAIL;
 	if (!end_mount()) {
 		printf("# umount after the case: %s\n", strerror(errno));
 		umount2(MOUNT_POINT, MNT_DETACH);
@@ -323,11 +386,11 @@ static void set_up(void)
 	sigaddset(&chld, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &chld, NULL);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	shared = mmap(NULL, sizeof(*shared) + skip_reason_size, PROT_READ | PROT_WRITE,
-		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (shared == MAP_FAILED)
+	control = mmap(NULL, sizeof(*control), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		       -1, 0);
+	if (control == MAP_FAILED)
 		skip_all("no memory");
-	skip_reason = (char *)(shared + 1);
+	shared = &control->shared;
 }
 
 static bool selected(const struct test_case *tc)
@@ -359,7 +422,8 @@ int test_main(int argc, char **argv, const struct test_case *cases, size_t n)
 		if (end.tv_sec - start.tv_sec >= 2)
 			printf("# %ld s\n", (long)(end.tv_sec - start.tv_sec));
 		if (result == KSFT_SKIP) {
-			printf("ok %zu %s # SKIP %s\n", number, cases[i].name, skip_reason);
+			printf("ok %zu %s # SKIP %s\n", number, cases[i].name,
+			       control->skip_reason);
 		} else if (result == KSFT_PASS) {
 			printf("ok %zu %s\n", number, cases[i].name);
 			passed++;

@@ -92,6 +92,9 @@ void test_check_err(const char *file, int line, const char *what, long ret, int 
 
 #define CHECK_ERR(call, want)	CHECK_ERR2(call, want, 0)
 
+/* Write a setting of the machine; it is put back after the case. Skips where there is none. */
+void test_set(const char *path, const char *value);
+
 /* Processes of a case. They die with it. */
 pid_t spawn(void (*fn)(void *arg), void *arg);
 int join(pid_t pid);			/* returns the wait status */

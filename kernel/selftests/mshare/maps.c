@@ -227,19 +227,17 @@ static bool contains(const char *path, const char *text)
 
 static void core_dump(void)
 {
-	char before[256], text[64], path[] = "/tmp/mshare-core";
+	char text[64], path[] = "/tmp/mshare-core";
 	int fd, status, i;
 	char *p = simple_region("a", MIB, &fd);
 	pid_t pid;
 
 	for (i = 0; i < 16; i++)
 		flip(p + i * PAGE, of_region_flipped);
-	file_read("/proc/sys/kernel/core_pattern", before, sizeof(before));
-	file_write("/proc/sys/kernel/core_pattern", path);
-	file_write("/proc/sys/kernel/core_uses_pid", "0");
+	test_set("/proc/sys/kernel/core_pattern", path);
+	test_set("/proc/sys/kernel/core_uses_pid", "0");
 	pid = spawn(abort_in, p);
 	status = join(pid);
-	file_write("/proc/sys/kernel/core_pattern", before);
 	CHECK_MSG(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "status %#x", status);
 	if (!WCOREDUMP(status))
 		test_skip("no core dumps here");

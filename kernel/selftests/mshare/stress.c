@@ -3,13 +3,15 @@
  * Processes and threads map, touch, unmap, fork and exit at random, by a seed
  * (-r), for a time (-s) or a number of operations each (-n).
  *
- * The region is divided into slots. What each page of a slot must hold stands
- * in ordinary shared memory, under a lock for each slot: the oracle. Beside the
- * workers, which keep it, there are disturbers, which touch without a lock and
- * are killed at any moment.
+ * The region is divided into slots: of anonymous memory, and of a memfd that
+ * keeps its content while it is not mapped. What each page of a slot must hold
+ * stands in ordinary shared memory, under a lock for each slot: the oracle.
+ * Beside the workers, which keep it, there are disturbers, which touch without a
+ * lock and are killed at any moment.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -17,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -34,17 +37,22 @@
 #define SLOT_PAGES	24
 #define SLOT_SIZE	(SLOT_PAGES * PAGE)
 #define WORDS		8	/* of each page that are stored and checked */
-#define WORKERS		4
+#define WORKERS		16
+#define QUICK_WORKERS	4
 #define DISTURBERS	2
+
+#ifndef MPOL_MF_MOVE_ALL
+#define MPOL_MF_MOVE_ALL	4
+#endif
 
 enum op {
 	OP_MAP, OP_UNMAP, OP_REPLACE, OP_PART, OP_STORE, OP_CHECK, OP_FORK, OP_REMAP, OP_PAGEOUT,
-	OP_POPULATE, OP_THREAD, OPS
+	OP_POPULATE, OP_THREAD, OP_PUNCH, OP_MOVE, OPS
 };
 
 static const char * const op_names[OPS] = {
 	"map", "unmap", "replace", "part", "store", "check", "fork", "remap", "pageout",
-	"populate", "thread",
+	"populate", "thread", "punch", "move",
 };
 
 struct slot {
@@ -56,6 +64,7 @@ struct slot {
 struct oracle {
 	struct slot slot[SLOTS];
 	u64 done[OPS];
+	u64 touched;		/* pages that were stored to or checked */
 };
 
 struct worker {
@@ -67,6 +76,11 @@ struct worker {
 
 static struct oracle *oracle;
 static time_t deadline;
+static int workers;
+
+/* What the file slots map, and a mapping of it that is not through the region. */
+static int memory;
+static char *direct;
 
 static u64 next_random(u64 *state)
 {
@@ -80,6 +94,11 @@ static u64 next_random(u64 *state)
 static u64 slot_offset(int slot)
 {
 	return granule() - (SLOTS / 2) * (SLOT_SIZE + PAGE) + slot * (SLOT_SIZE + PAGE);
+}
+
+static bool is_file(int slot)
+{
+	return slot % 4 == 3;
 }
 
 static u64 word_of(int slot, int page, u64 generation, int word)
@@ -126,6 +145,7 @@ static void store_page(struct worker *w, int s, int page)
 	for (word = 0; word < WORDS; word++)
 		*word_at(at, word) = word_of(s, page, generation, word);
 	slot->generation[page] = generation;
+	__atomic_add_fetch(&oracle->touched, 1, __ATOMIC_RELAXED);
 }
 
 static void check_page(char *p, int s, int page)
@@ -148,6 +168,7 @@ static void check_page(char *p, int s, int page)
 		CHECK_MSG(have == want, "slot %d, page %d, word %d: %#llx, not %#llx", s, page,
 			  word, (unsigned long long)have, (unsigned long long)want);
 	}
+	__atomic_add_fetch(&oracle->touched, 1, __ATOMIC_RELAXED);
 }
 
 static void check_slot(char *p, int s)
@@ -164,13 +185,20 @@ static void set_pages(int s, int first, int n, bool mapped)
 
 	for (page = first; page < first + n; page++) {
 		oracle->slot[s].mapped[page] = mapped;
-		oracle->slot[s].generation[page] = 0;
+		if (!is_file(s))
+			oracle->slot[s].generation[page] = 0;
 	}
 }
 
 static void map_part(struct worker *w, int s, int first, int n)
 {
-	CHECK_OK(object_add(w->fd, slot_offset(s) + first * PAGE, n * PAGE));
+	u64 at = slot_offset(s) + first * PAGE;
+
+	if (is_file(s))
+		CHECK_OK(object_create(w->fd, at, n * PAGE, RW, MAP_SHARED | MAP_FIXED, memory,
+				       s * SLOT_SIZE + first * PAGE));
+	else
+		CHECK_OK(object_add(w->fd, at, n * PAGE));
 	set_pages(s, first, n, true);
 }
 
@@ -208,6 +236,39 @@ static void remap(struct worker *w)
 		w->p = region_map(w->fd, RW);
 		CHECK_OK(munmap(old, 2 * granule()));
 	}
+}
+
+/* The file's content goes, whether it is mapped or not. */
+static void punch_part(int s, int first, int n)
+{
+	int page;
+
+	if (!is_file(s))
+		return;
+	CHECK_OK(fallocate(memory, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			   s * SLOT_SIZE + first * PAGE, n * PAGE));
+	for (page = first; page < first + n; page++)
+		oracle->slot[s].generation[page] = 0;
+}
+
+/* To another node, by the mapping that is not the region's; pages in use may stay. */
+static void move_slot(struct worker *w, int s)
+{
+	int node[SLOT_PAGES], status[SLOT_PAGES], i;
+	void *page[SLOT_PAGES];
+
+	if (!is_file(s)) {
+		if (next_random(&w->random) % 16 == 0)
+			file_write("/proc/sys/vm/compact_memory", "1");
+		return;
+	}
+	for (i = 0; i < SLOT_PAGES; i++) {
+		page[i] = direct + s * SLOT_SIZE + i * PAGE;
+		node[i] = next_random(&w->random) % 2;
+	}
+	/* A machine of one node answers ENODEV. */
+	if (syscall(SYS_move_pages, 0, SLOT_PAGES, page, node, status, MPOL_MF_MOVE_ALL))
+		CHECK(errno == ENODEV || errno == ENOENT);
 }
 
 struct thread_job {
@@ -278,6 +339,12 @@ static void operate(struct worker *w, int s, enum op op)
 	case OP_THREAD:
 		check_by_threads(w, s);
 		break;
+	case OP_PUNCH:
+		punch_part(s, first, n);
+		break;
+	case OP_MOVE:
+		move_slot(w, s);
+		break;
 	default:
 		break;
 	}
@@ -287,7 +354,7 @@ static void operate(struct worker *w, int s, enum op op)
 static const unsigned char weights[] = {
 	OP_MAP, OP_MAP, OP_UNMAP, OP_REPLACE, OP_PART, OP_PART, OP_PART, OP_STORE, OP_STORE,
 	OP_STORE, OP_CHECK, OP_CHECK, OP_CHECK, OP_FORK, OP_REMAP, OP_PAGEOUT, OP_POPULATE,
-	OP_THREAD,
+	OP_THREAD, OP_PUNCH, OP_MOVE,
 };
 
 static bool time_over(unsigned long operations)
@@ -348,6 +415,12 @@ static void start(void)
 
 	oracle = mmap(NULL, sizeof(*oracle), RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK_OK(oracle);
+	workers = opt_quick ? QUICK_WORKERS : WORKERS;
+	memory = memfd_create("slots", MFD_CLOEXEC);
+	CHECK_OK(memory);
+	CHECK_OK(ftruncate(memory, SLOTS * SLOT_SIZE));
+	direct = mmap(NULL, SLOTS * SLOT_SIZE, RW, MAP_SHARED, memory, 0);
+	CHECK_OK(direct);
 	fd = region_new("a", 2);
 	CHECK_OK(close(fd));
 	clock_gettime(CLOCK_MONOTONIC, &now);
@@ -358,31 +431,36 @@ static void end(char *p)
 {
 	char text[512] = "";
 	size_t used = 0;
+	u64 sum = 0;
 	int i;
 
 	for (i = 0; i < SLOTS; i++)
 		check_slot(p, i);
-	for (i = 0; i < OPS; i++)
+	for (i = 0; i < OPS; i++) {
 		used += snprintf(text + used, sizeof(text) - used, " %s %llu", op_names[i],
 				 (unsigned long long)oracle->done[i]);
+		sum += oracle->done[i];
+	}
 	test_note("seed %llu:%s", (unsigned long long)opt_seed, text);
+	test_note("%llu operations, %llu pages touched", (unsigned long long)sum,
+		  (unsigned long long)oracle->touched);
 	for (i = 0; i < OPS; i++)
 		CHECK_MSG(oracle->done[i] > 0, "%s was never done", op_names[i]);
 }
 
-static bool all_ended(pid_t *workers)
+static bool all_ended(pid_t *pids)
 {
 	bool ended = true;
 	int i;
 
-	for (i = 0; i < WORKERS; i++) {
+	for (i = 0; i < workers; i++) {
 		int status;
 
-		if (!workers[i])
+		if (!pids[i])
 			continue;
-		if (waitpid(workers[i], &status, WNOHANG) == workers[i]) {
+		if (waitpid(pids[i], &status, WNOHANG) == pids[i]) {
 			CHECK_MSG(status == 0, "worker %d: wait status %#x", i, status);
-			workers[i] = 0;
+			pids[i] = 0;
 		} else {
 			ended = false;
 		}
@@ -392,16 +470,16 @@ static bool all_ended(pid_t *workers)
 
 static void stress(void)
 {
-	pid_t workers[WORKERS], disturbers[DISTURBERS];
+	pid_t pids[WORKERS], disturbers[DISTURBERS];
 	unsigned long killed = 0;
 	uintptr_t i;
 
 	start();
-	for (i = 0; i < WORKERS; i++)
-		workers[i] = spawn(work, (void *)i);
+	for (i = 0; i < (uintptr_t)workers; i++)
+		pids[i] = spawn(work, (void *)i);
 	for (i = 0; i < DISTURBERS; i++)
 		disturbers[i] = spawn(disturb, (void *)i);
-	while (!all_ended(workers)) {
+	while (!all_ended(pids)) {
 		usleep(20000 + killed % 7 * 10000);
 		i = killed++ % DISTURBERS;
 		kill_join(disturbers[i]);

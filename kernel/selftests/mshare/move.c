@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Region memory that the kernel moves, splits, merges or gives up while processes use it:
+ * transparent huge pages, compaction, migration between nodes, memory offlining, memory failure.
+ *
+ * Whether a page has moved is seen in /proc/self/pagemap, which needs root.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "region.h"
+
+#ifndef MADV_COLD
+#define MADV_COLD	20
+#define MADV_PAGEOUT	21
+#endif
+#ifndef MADV_SOFT_OFFLINE
+#define MADV_SOFT_OFFLINE	101
+#endif
+#ifndef MPOL_MF_MOVE_ALL
+#define MPOL_MF_MOVE_ALL	4
+#endif
+
+#define HUGE		(2 * MIB)
+#define SHMEM_ENABLED	"/sys/kernel/mm/transparent_hugepage/shmem_enabled"
+#define KHUGEPAGED	"/sys/kernel/mm/transparent_hugepage/khugepaged/"
+
+/* Page frame numbers of n pages of this process; 0 where none is present. */
+static void frames(const void *p, size_t n, u64 *frame)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+	size_t i;
+
+	CHECK_OK(fd);
+	CHECK(pread(fd, frame, n * sizeof(*frame), (uintptr_t)p / PAGE * sizeof(*frame)) ==
+	      (ssize_t)(n * sizeof(*frame)));
+	close(fd);
+	for (i = 0; i < n; i++)
+		frame[i] = frame[i] >> 63 ? frame[i] & ((1ULL << 55) - 1) : 0;
+}
+
+static size_t frames_changed(const u64 *before, const u64 *after, size_t n)
+{
+	size_t i, changed = 0;
+
+	for (i = 0; i < n; i++)
+		changed += before[i] && after[i] && before[i] != after[i];
+	return changed;
+}
+
+/* Processes that load and store all the time, each in bytes of its own. */
+struct user {
+	char *p;
+	u64 size;
+	unsigned int index;
+};
+
+#define USERS	4
+
+/* Counts up a word in each page, and notices a count that somebody else would have changed. */
+static void use(void *arg)
+{
+	struct user *user = arg;
+	u64 round, at, *word;
+
+	for (round = 1; !flag_get(1); round++) {
+		for (at = 0; at < user->size; at += PAGE) {
+			word = (u64 *)(user->p + at) + user->index;
+			CHECK_MSG(*word == round - 1, "page %llu of user %u: %llu, not %llu",
+				  (unsigned long long)(at / PAGE), user->index,
+				  (unsigned long long)*word, (unsigned long long)(round - 1));
+			__atomic_store_n(word, round, __ATOMIC_RELAXED);
+		}
+		if (round == 1)
+			flag_raise(0);
+		shared->number[user->index] = round;
+	}
+}
+
+static void begin_use(struct user *users, pid_t *pids, char *p, u64 size)
+{
+	unsigned int i;
+
+	for (i = 0; i < USERS; i++) {
+		users[i] = (struct user){ .p = p, .size = size, .index = i };
+		pids[i] = spawn(use, &users[i]);
+	}
+	flag_await(0, USERS);
+}
+
+/* Every user has gone through all pages after what happened to them, and nothing is lost. */
+static void end_use(pid_t *pids, char *p, u64 size)
+{
+	u64 since[USERS], at;
+	unsigned int i;
+
+	for (i = 0; i < USERS; i++)
+		since[i] = shared->number[i];
+	for (i = 0; i < USERS; i++)
+		while (__atomic_load_n(&shared->number[i], __ATOMIC_SEQ_CST) < since[i] + 2)
+			usleep(1000);
+	flag_raise(1);
+	for (i = 0; i < USERS; i++)
+		join_ok(pids[i]);
+	for (i = 0; i < USERS; i++)
+		for (at = 0; at < size; at += PAGE)
+			CHECK(((u64 *)(p + at))[i] == shared->number[i]);
+}
+
+static long huge_mapped(void)
+{
+	return mem_kib("ShmemPmdMapped");
+}
+
+static void check_by_name(void *arg)
+{
+	check_pattern(region_map(region_open("a", O_RDONLY), PROT_READ), (uintptr_t)arg, 1);
+}
+
+/* A region whose first 8 MiB are huge pages, with a pattern; skips where there are none to have. */
+static char *huge_region(int *fd)
+{
+	long before = huge_mapped();
+	char *p;
+
+	test_set(SHMEM_ENABLED, "always");
+	p = simple_region("a", 4 * HUGE, fd);
+	fill(p, 4 * HUGE, 1);
+	if (huge_mapped() - before < (long)(HUGE / KIB))
+		test_skip("memory is too fragmented for a huge page");
+	return p;
+}
+
+static void huge_by_fault(void)
+{
+	long tables, taken;
+	pid_t pid;
+	int fd;
+
+	huge_region(&fd);
+	taken = huge_mapped();
+	tables = mem_kib("PageTables");
+	pid = spawn(check_by_name, (void *)(4 * HUGE));
+	join_ok(pid);
+	CHECK_MSG(huge_mapped() >= taken, "ShmemPmdMapped fell to %ld KiB", huge_mapped());
+	CHECK_MSG(mem_kib("PageTables") - tables < 64, "PageTables grew by %ld KiB",
+		  mem_kib("PageTables") - tables);
+}
+
+static void huge_split_by_unmap(void)
+{
+	unsigned char value;
+	u64 hole = HUGE / 2;
+	char *p;
+	int fd;
+
+	p = huge_region(&fd);
+	CHECK_OK(object_del(fd, hole, PAGE));
+	CHECK(peek(p + hole, &value) == SIGSEGV);
+	check_pattern(p, hole, 1);
+	check_pattern(p + hole + PAGE, 4 * HUGE - hole - PAGE, 1 + (hole + PAGE) / 8);
+	CHECK_OK(object_add(fd, hole, PAGE));
+	check_zero(p + hole, PAGE);
+}
+
+static void huge_to_swap(void)
+{
+	struct user users[USERS];
+	pid_t pids[USERS];
+	char *p;
+	int fd, i;
+
+	if (mem_kib("SwapFree") < 16 * 1024)
+		test_skip("needs 16 MiB of free swap");
+	p = huge_region(&fd);
+	memset(p, 0, 4 * HUGE);
+	begin_use(users, pids, p, 4 * HUGE);
+	for (i = 0; i < (opt_quick ? 3 : 20); i++) {
+		CHECK_OK(madvise(p, 4 * HUGE, MADV_PAGEOUT));
+		usleep(20000);
+	}
+	end_use(pids, p, 4 * HUGE);
+}
+
+static void huge_by_khugepaged(void)
+{
+	struct user users[USERS];
+	pid_t pids[USERS];
+	long before;
+	char *p;
+	int fd, i;
+
+	test_set(SHMEM_ENABLED, "never");
+	p = simple_region("a", 4 * HUGE, &fd);
+	memset(p, 0, 4 * HUGE);
+	begin_use(users, pids, p, 4 * HUGE);
+	before = huge_mapped();
+
+	/*
+	 * khugepaged knows a region from the day that its object was made. One
+	 * made where huge pages are off is left out: add another.
+	 */
+	test_set(SHMEM_ENABLED, "always");
+	test_set(KHUGEPAGED "scan_sleep_millisecs", "10");
+	test_set(KHUGEPAGED "alloc_sleep_millisecs", "10");
+	test_set(KHUGEPAGED "pages_to_scan", "8192");
+	CHECK_OK(object_add(fd, 8 * HUGE, HUGE));
+	for (i = 0; i < 300 && huge_mapped() <= before; i++)
+		usleep(100000);
+	end_use(pids, p, 4 * HUGE);
+	CHECK_MSG(huge_mapped() > before, "khugepaged made no huge page");
+}
+
+static void compacted(void)
+{
+	u64 size = opt_quick ? 32 * MIB : 128 * MIB, at;
+	u64 n = size / PAGE, *before, *after, moved;
+	struct user users[USERS];
+	pid_t pids[USERS];
+	char *p, *other;
+	int fd, i;
+
+	test_set(SHMEM_ENABLED, "never");
+	before = calloc(n, sizeof(*before));
+	after = calloc(n, sizeof(*after));
+	CHECK(before && after);
+	/* Every second page goes again: the region's are what is between the holes. */
+	p = simple_region("a", size, &fd);
+	other = mmap(NULL, size, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK_OK(other);
+	CHECK_OK(madvise(other, size, MADV_NOHUGEPAGE));
+	for (at = 0; at < size; at += PAGE) {
+		p[at] = 0;
+		other[at] = 1;
+	}
+	CHECK_OK(munmap(other, size));
+
+	begin_use(users, pids, p, size);
+	frames(p, n, before);
+	for (i = 0; i < 3; i++)
+		file_write("/proc/sys/vm/compact_memory", "1");
+	frames(p, n, after);
+	end_use(pids, p, size);
+	moved = frames_changed(before, after, n);
+	test_note("%llu of %llu pages were moved", (unsigned long long)moved,
+		  (unsigned long long)n);
+	CHECK(moved > 0);
+}
+
+static int nodes(void)
+{
+	int n = 0;
+	char path[64];
+
+	do
+		snprintf(path, sizeof(path), "/sys/devices/system/node/node%d", n);
+	while (!access(path, F_OK) && ++n);
+	return n;
+}
+
+/* Ask for n pages to be moved to a node; how many say that they are there now. */
+static int move(char *p, size_t n, int node, int *status)
+{
+	void **page = calloc(n, sizeof(*page));
+	int *to = calloc(n, sizeof(*to));
+	size_t i, there = 0;
+
+	CHECK(page && to);
+	for (i = 0; i < n; i++) {
+		page[i] = p + i * PAGE;
+		to[i] = node;
+	}
+	CHECK_OK(syscall(SYS_move_pages, 0, n, page, to, status, MPOL_MF_MOVE_ALL));
+	for (i = 0; i < n; i++)
+		there += status[i] == node;
+	free(page);
+	free(to);
+	return there;
+}
+
+static void moved_between_nodes(void)
+{
+	static int status[256];
+	struct user users[USERS];
+	pid_t pids[USERS];
+	char *p, *direct;
+	int fd, memory, i, there = 0;
+	const u64 size = ARRAY_SIZE(status) * PAGE;
+
+	if (nodes() < 2)
+		test_skip("the machine has one NUMA node");
+	memory = memfd_create("moved", MFD_CLOEXEC);
+	CHECK_OK(memory);
+	CHECK_OK(ftruncate(memory, size));
+	fd = region_new("a", 1);
+	CHECK_OK(object_create(fd, 0, size, RW, MAP_SHARED | MAP_FIXED, memory, 0));
+	p = region_map(fd, RW);
+	direct = mmap(NULL, size, RW, MAP_SHARED, memory, 0);
+	CHECK_OK(direct);
+	memset(p, 0, size);
+	*direct = 0;
+
+	begin_use(users, pids, p, size);
+	for (i = 0; i < (opt_quick ? 6 : 40); i++)
+		there += move(direct, ARRAY_SIZE(status), i & 1, status);
+	end_use(pids, p, size);
+	test_note("%d moves", there);
+	CHECK(there > (int)ARRAY_SIZE(status));
+}
+
+/* The region's pages can't be moved through it, and answer so one by one. */
+static void not_moved_by_client(void)
+{
+	static int status[16];
+	size_t i;
+	char *p;
+	int fd;
+
+	if (nodes() < 2)
+		test_skip("the machine has one NUMA node");
+	p = simple_region("a", MIB, &fd);
+	fill(p, MIB, 1);
+	move(p, ARRAY_SIZE(status), 1, status);
+	for (i = 0; i < ARRAY_SIZE(status); i++)
+		CHECK_MSG(status[i] == -EFAULT, "page %zu: %d", i, status[i]);
+	check_pattern(p, MIB, 1);
+}
+
+/* Take a block of memory away, and bring it back. Returns 0 if it could be taken. */
+static int offline(const char *block)
+{
+	char path[320];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "/sys/devices/system/memory/%s/state", block);
+	fd = open(path, O_WRONLY);
+	if (fd == -1)
+		return -1;
+	ret = write(fd, "offline", 7) == 7 ? 0 : -1;
+	if (!ret)
+		CHECK(pwrite(fd, "online", 6, 0) == 6);
+	close(fd);
+	return ret;
+}
+
+static void offlined(void)
+{
+	const char *blocks = "/sys/devices/system/memory";
+	u64 n = 64 * MIB / PAGE, *before, *after;
+	struct user users[USERS];
+	struct dirent *entry;
+	pid_t pids[USERS];
+	int fd, taken = 0, tried = 0;
+	char *p;
+	DIR *dir;
+
+	dir = opendir(blocks);
+	if (!dir)
+		test_skip("there is no %s", blocks);
+	before = calloc(n, sizeof(*before));
+	after = calloc(n, sizeof(*after));
+	CHECK(before && after);
+	p = simple_region("a", n * PAGE, &fd);
+	memset(p, 0, n * PAGE);
+	begin_use(users, pids, p, n * PAGE);
+	frames(p, n, before);
+	while ((entry = readdir(dir)) && taken < 3) {
+		if (strncmp(entry->d_name, "memory", 6))
+			continue;
+		tried++;
+		taken += !offline(entry->d_name);
+	}
+	closedir(dir);
+	frames(p, n, after);
+	end_use(pids, p, n * PAGE);
+	if (!taken)
+		test_skip("none of %d memory blocks could be taken offline", tried);
+	test_note("%d of %d blocks were offline, %zu pages moved", taken, tried,
+		  frames_changed(before, after, n));
+}
+
+static void poisoned_for_other(void *arg)
+{
+	char *p = region_map(region_open("a", O_RDWR), RW);
+	unsigned char value;
+
+	CHECK(peek(p + (uintptr_t)arg, &value) == SIGBUS);
+	check_pattern(p, (uintptr_t)arg, 1);
+}
+
+static void poisoned(void)
+{
+	const u64 bad = 5 * PAGE;
+	unsigned char value;
+	char *p;
+	int fd;
+
+	p = simple_region("a", MIB, &fd);
+	fill(p, MIB, 1);
+	if (madvise(p + bad, PAGE, MADV_HWPOISON)) {
+		CHECK(errno == EINVAL);
+		test_skip("the kernel has no memory failure injection");
+	}
+	CHECK(peek(p + bad, &value) == SIGBUS);
+	CHECK(poke(p + bad, 1) == SIGBUS);
+	join_ok(spawn(poisoned_for_other, (void *)bad));
+	check_pattern(p + bad + PAGE, MIB - bad - PAGE, 1 + (bad + PAGE) / 8);
+	/* A new object has a new page. */
+	CHECK_OK(object_add(fd, bad, PAGE));
+	check_zero(p + bad, PAGE);
+}
+
+static void soft_offlined(void)
+{
+	static u64 before[16], after[16];
+	struct user users[USERS];
+	pid_t pids[USERS];
+	char *p;
+	int fd, i;
+
+	p = simple_region("a", MIB, &fd);
+	memset(p, 0, MIB);
+	begin_use(users, pids, p, MIB);
+	frames(p, ARRAY_SIZE(before), before);
+	for (i = 0; i < (int)ARRAY_SIZE(before); i++) {
+		if (!madvise(p + i * PAGE, PAGE, MADV_SOFT_OFFLINE))
+			continue;
+		if (errno == EINVAL)
+			test_skip("the kernel has no memory failure injection");
+		CHECK_MSG(errno == EBUSY || errno == EIO, "%s", strerror(errno));
+	}
+	frames(p, ARRAY_SIZE(after), after);
+	end_use(pids, p, MIB);
+	CHECK(frames_changed(before, after, ARRAY_SIZE(before)) > 0);
+}
+
+static void with_generations(void)
+{
+	struct user users[USERS];
+	pid_t pids[USERS];
+	char *p;
+	int fd, i;
+
+	test_set("/sys/kernel/mm/lru_gen/enabled", "y");
+	p = simple_region("a", 16 * MIB, &fd);
+	memset(p, 0, 16 * MIB);
+	begin_use(users, pids, p, 16 * MIB);
+	for (i = 0; i < 4; i++)
+		CHECK_OK(madvise(p, 16 * MIB, i & 1 ? MADV_PAGEOUT : MADV_COLD));
+	end_use(pids, p, 16 * MIB);
+}
+
+static const struct test_case cases[] = {
+	{ "huge pages by a fault serve all processes", huge_by_fault },
+	{ "a huge page is split by the removal of a part", huge_split_by_unmap },
+	{ "huge pages go to swap and back under four writers", huge_to_swap, .slow = 2 },
+	{ "khugepaged merges pages under four writers", huge_by_khugepaged, .slow = 2 },
+	{ "compaction moves pages under four writers", compacted, .slow = 3 },
+	{ "pages move between nodes under four writers", moved_between_nodes, .slow = 2 },
+	{ "move_pages() through a mapping is EFAULT for each page", not_moved_by_client },
+	{ "memory goes offline under four writers", offlined, .slow = 4 },
+	{ "a page that failed is SIGBUS for every process, the others stay", poisoned },
+	{ "pages are moved off bad memory under four writers", soft_offlined },
+	{ "aging by generations under four writers", with_generations, .slow = 2 },
+};
+
+int main(int argc, char **argv)
+{
+	return test_main(argc, argv, cases, ARRAY_SIZE(cases));
+}
