@@ -5,7 +5,7 @@ STAGES := $(PYTHON) -m mshare_pkg.stages
 
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test test-kernel test-kernel-debug bench lint unit clean
+.PHONY: help setup demo test test-kernel test-kernel-debug endure bench lint unit clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,8 +22,11 @@ test: ## linters, unit tests, kernel, quick selftests, Molecule, a fleet's good 
 test-kernel: ## all kernel selftests, in a guest
 	@$(STAGES) test-kernel
 
-test-kernel-debug: ## the same on a kernel with lockdep, DEBUG_VM and page-table checks
+test-kernel-debug: ## the same on a kernel with lockdep, KASAN, UBSAN, DEBUG_VM, page-table checks, fault injection
 	@$(STAGES) test-kernel-debug
+
+endure: ## ten million random operations on regions, by seed, checked by an oracle; goes on where it was stopped
+	@$(STAGES) endure
 
 bench: ## what sharing saves, measured on one machine: build/bench/report.html
 	@$(STAGES) bench

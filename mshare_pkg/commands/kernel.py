@@ -15,6 +15,7 @@ from ..kernel import build as builds
 from ..kernel import mail
 from ..kernel.inputs import Request
 from ..kernel_selftest.command import command as selftest
+from ..kernel_selftest.endure_command import command as endure
 from ..paths import project_root
 from ..run import run
 
@@ -27,6 +28,7 @@ def command() -> None:
 
 
 command.add_command(selftest)
+command.add_command(endure)
 
 
 @command.command

@@ -71,8 +71,17 @@ FULL = Stage("selftest", ("mshare", "kernel", "selftest", "--build", "build/kern
 DEBUG_KERNEL = Stage("kernel", (*KERNEL.argv[:-1], "build/kernel-debug", "--debug"))
 DEBUG_FULL = Stage(
     "selftest",
-    ("mshare", "kernel", "selftest", "--build", "build/kernel-debug", "--output", "build/selftest-debug"),
+    (
+        *("mshare", "kernel", "selftest", "--build", "build/kernel-debug", "--output", "build/selftest-debug"),
+        # KASAN keeps an eighth of the memory for itself, and freed memory for a while.
+        *("--memory", "2048"),
+    ),
     QUICK.remedy,
+)
+ENDURE = Stage(
+    "endure",
+    ("mshare", "kernel", "endure", "--build", "build/kernel"),
+    "run it again: it goes on after the last whole boot",
 )
 
 PUBLISH = Stage("publish", ("mshare", "repo", "publish", "build/kernel", "--repo", "build/repo"))
@@ -141,5 +150,6 @@ PLANS = {
         ),
         Plan("test-kernel", (SETUP, KERNEL, FULL)),
         Plan("test-kernel-debug", (SETUP, DEBUG_KERNEL, DEBUG_FULL)),
+        Plan("endure", (SETUP, KERNEL, ENDURE)),
     )
 }

@@ -1,0 +1,96 @@
+"""`mshare kernel endure`: random operations on regions, by seed, until there were enough of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .. import ui
+from ..paths import project_root
+from . import endure, guest, runner
+from .result import Result
+
+#: Most seconds of a chunk: a program of the selftests may run for 900 s (runner.PROGRAM_SECONDS).
+_MOST_SECONDS = 1000
+
+
+@click.command(name="endure")
+@click.option(
+    "--build",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("build/kernel"),
+    show_default=True,
+    help="Kernel build to test: the directory with build.json.",
+)
+@click.option("--vmlinuz", type=click.Path(path_type=Path), help="Kernel image to test, in place of a build.")
+@click.option(
+    "--operations", type=click.IntRange(1), default=10_000_000, show_default=True, help="Stop after so many."
+)
+@click.option(
+    "--chunk-seconds",
+    type=click.IntRange(10, _MOST_SECONDS),
+    default=900,
+    show_default=True,
+    help="Seconds of one boot.",
+)
+@click.option("--cpus", type=click.IntRange(1, 64), default=4, show_default=True, help="Virtual CPUs.")
+@click.option("--memory", type=click.IntRange(512), default=2048, show_default=True, help="Memory in MiB.")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("build/endure"),
+    show_default=True,
+    help="Directory for state.json, and for the guest's files and logs.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the state on standard output.")
+def command(
+    *,
+    build: Path,
+    vmlinuz: Path | None,
+    operations: int,
+    chunk_seconds: int,
+    cpus: int,
+    memory: int,
+    output: Path,
+    as_json: bool,
+) -> None:
+    """Do random operations on regions until there were enough, and check each by an oracle.
+
+    Each boot has a seed of its own. Stop it at any time: the next call goes on after the last whole boot of
+    the same kernel image.
+    """
+    image, debug = guest.find_kernel(build, vmlinuz)
+    output.mkdir(parents=True, exist_ok=True)
+    path = output / "state.json"
+    state = endure.load(path, image)
+
+    def run(seed: int) -> Result:
+        return runner.execute(
+            runner.Plan(
+                root=project_root(),
+                image=image,
+                programs=endure.programs(seed, chunk_seconds),
+                work=output,
+                debug=debug,
+                cpus=cpus,
+                memory=memory,
+            )
+        )
+
+    def done(state: endure.State, chunk: endure.Chunk) -> None:
+        endure.save(path, state)
+        ui.say(
+            f"  seed {chunk.seed}: {chunk.operations} operations, {chunk.touched} pages touched, "
+            f"{chunk.calls} random calls ({chunk.seconds:.0f} s); "
+            f"{state.operations} of {operations} operations"
+        )
+
+    endure.endure(state, operations, run, done)
+    if as_json:
+        ui.emit(state.as_json())
+    ui.say(
+        f"{state.release}: {state.operations} operations, {state.touched} pages touched and "
+        f"{state.calls} random calls in {len(state.chunks)} boots, without a lost store or a complaint of "
+        "the kernel"
+    )
