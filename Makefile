@@ -5,7 +5,7 @@ STAGES := $(PYTHON) -m mshare_pkg.stages
 
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test test-kernel test-kernel-debug endure bench lint unit clean
+.PHONY: help setup demo test test-kernel test-kernel-debug endure mutants bench lint unit clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ test-kernel-debug: ## the same on a kernel with lockdep, KASAN, UBSAN, DEBUG_VM,
 
 endure: ## ten million random operations on regions, by seed, checked by an oracle; goes on where it was stopped
 	@$(STAGES) endure
+
+mutants: ## break the kernel on purpose, once for each patch in kernel/mutants, and see a selftest fail
+	@$(STAGES) mutants
 
 bench: ## what sharing saves, measured on one machine: build/bench/report.html
 	@$(STAGES) bench

@@ -16,6 +16,7 @@ from ..kernel import mail
 from ..kernel.inputs import Request
 from ..kernel_selftest.command import command as selftest
 from ..kernel_selftest.endure_command import command as endure
+from ..kernel_selftest.mutants_command import command as mutants
 from ..paths import project_root
 from ..run import run
 
@@ -29,6 +30,7 @@ def command() -> None:
 
 command.add_command(selftest)
 command.add_command(endure)
+command.add_command(mutants)
 
 
 @command.command

@@ -72,7 +72,15 @@ DEBUG_KERNEL = Stage("kernel", (*KERNEL.argv[:-1], "build/kernel-debug", "--debu
 DEBUG_FULL = Stage(
     "selftest",
     (
-        *("mshare", "kernel", "selftest", "--build", "build/kernel-debug", "--output", "build/selftest-debug"),
+        *(
+            "mshare",
+            "kernel",
+            "selftest",
+            "--build",
+            "build/kernel-debug",
+            "--output",
+            "build/selftest-debug",
+        ),
         # KASAN keeps an eighth of the memory for itself, and freed memory for a while.
         *("--memory", "2048"),
     ),
@@ -151,5 +159,6 @@ PLANS = {
         Plan("test-kernel", (SETUP, KERNEL, FULL)),
         Plan("test-kernel-debug", (SETUP, DEBUG_KERNEL, DEBUG_FULL)),
         Plan("endure", (SETUP, KERNEL, ENDURE)),
+        Plan("mutants", (SETUP, Stage("mutants", ("mshare", "kernel", "mutants")))),
     )
 }

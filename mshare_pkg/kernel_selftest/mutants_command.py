@@ -1,0 +1,64 @@
+"""`mshare kernel mutants`: show that the selftests fail where the kernel is broken."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from .. import ui
+from ..kernel import base as bases
+from ..kernel.inputs import Request
+from ..paths import project_root
+from . import mutants, runner
+from .programs import Program
+from .result import Result
+
+
+@click.command(name="mutants")
+@click.option("--base", default="6.12", show_default=True, help="Kernel base: a file in kernel/bases.")
+@click.option("--flavour", default="vm", show_default=True, help="Configuration flavour.")
+@click.option("--only", multiple=True, metavar="NAME", help="Try this mutant only; may be given again.")
+@click.option("--list", "listing", is_flag=True, help="Name the mutants and the cases that must fail.")
+@click.option("--jobs", type=click.IntRange(1), help="Compilers at once; else one for each CPU.")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("build/mutants"),
+    show_default=True,
+    help="Directory for the images, the guests' files and logs.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print how each was noticed on standard output.")
+def command(
+    *,
+    base: str,
+    flavour: str,
+    only: tuple[str, ...],
+    listing: bool,
+    jobs: int | None,
+    output: Path,
+    as_json: bool,
+) -> None:
+    """Break the kernel on purpose, once for each patch in kernel/mutants, and see the selftest fail.
+
+    Each patch names the case that must notice it. A mutant that passes fails the run.
+    """
+    root = project_root()
+    chosen = mutants.load(root / "kernel" / "mutants", only)
+    if listing:
+        for mutant in chosen:
+            click.echo(f"{mutant.name}: {mutant.subject} ({mutant.program}: {mutant.case})")
+        return
+    output.mkdir(parents=True, exist_ok=True)
+    image = output / "vmlinuz"
+    trees = mutants.Trees(Request(root, bases.load(base, root), flavour), jobs or os.cpu_count() or 1)
+
+    def test(programs: Sequence[Program], name: str) -> Result:
+        return runner.execute(runner.Plan(root, image, programs, output / name))
+
+    noticed = mutants.hunt(chosen, trees.images(chosen, image), test)
+    if as_json:
+        ui.emit(noticed)
+    ui.say(f"all {len(noticed)} mutants were noticed")
