@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from .mshare_grub import flat_id
+from .mshare_sizes import parse_size
 
 #: File systems on which GRUB writes its environment block (tried: ext4; save_env needs plain, uncompressed
 #: blocks).
@@ -18,6 +19,24 @@ HEURISTIC, ALWAYS, STRICT = 0, 1, 2
 def refusal(check, reason, remedy):
     """One reason not to go on: what was checked, what was found, what to do."""
     return {"check": check, "reason": reason, "remedy": remedy}
+
+
+def declared_mib(regions):
+    """MiB of objects that declared regions hold, rounded up.
+
+    Args:
+        regions: dicts as in `mshare_regions_list`; absent ones count nothing.
+
+    Raises:
+        BadInput: a size cannot be read.
+    """
+    total = sum(
+        parse_size(one.get("size"), "size of an object of region %s" % region.get("name"))
+        for region in regions
+        if region.get("state") != "absent"
+        for one in region.get("objects") or []
+    )
+    return -(-total // 2**20)
 
 
 def preflight(facts, release, min_boot_mib, regions_mib):
@@ -37,7 +56,7 @@ def preflight(facts, release, min_boot_mib, regions_mib):
         + _environment_block(facts)
         + _running_kernel(facts)
         + _space(facts, release, min_boot_mib)
-        + _memory(facts["memory"], regions_mib)
+        + _memory(facts, regions_mib)
     )
 
 
@@ -125,11 +144,13 @@ def _space(facts, release, min_boot_mib):
     return refusals
 
 
-def _memory(memory, regions_mib):
+def _memory(facts, regions_mib):
     if not regions_mib:
         return []
+    memory = facts["memory"]
     mode = memory["overcommit_memory"]
-    if mode == STRICT:
+    # Where msharefs is mounted, what its regions hold is committed already.
+    if mode == STRICT and not facts["mounts"]:
         free = (memory["commit_limit_kib"] - memory["committed_kib"]) // 1024
         if free < regions_mib:
             reason = "vm.overcommit_memory=2 (ratio %d) leaves %d MiB to commit; regions need %d" % (

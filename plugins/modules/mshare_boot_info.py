@@ -28,9 +28,15 @@ options:
     type: int
     default: 0
   regions_mib:
-    description: MiB of objects that regions on this host will hold. When 0, memory settings are not judged.
+    description:
+      - MiB of objects that regions on this host will hold. When 0, memory settings are not judged.
+      - When left out, what the objects of I(regions) add up to.
     type: int
-    default: 0
+  regions:
+    description: Regions that will be declared, as the role P(mshare.fleet.mshare_regions#role) takes them.
+    type: list
+    elements: dict
+    default: []
 attributes:
   check_mode:
     description: Can run in check mode and return changed status prediction without modifying target.
@@ -85,9 +91,10 @@ facts:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mshare.fleet.plugins.module_utils.mshare_boot import phase, stock_release
-from ansible_collections.mshare.fleet.plugins.module_utils.mshare_boot_checks import preflight
+from ansible_collections.mshare.fleet.plugins.module_utils.mshare_boot_checks import declared_mib, preflight
 from ansible_collections.mshare.fleet.plugins.module_utils.mshare_evidence import collect
 from ansible_collections.mshare.fleet.plugins.module_utils.mshare_host import read_host, region_users
+from ansible_collections.mshare.fleet.plugins.module_utils.mshare_region_errors import BadInput
 from ansible_collections.mshare.fleet.plugins.module_utils.mshare_trial import TRIAL
 
 
@@ -98,18 +105,24 @@ def main():
             "release": {"type": "str", "default": ""},
             "build_id": {"type": "str", "default": ""},
             "min_boot_mib": {"type": "int", "default": 0},
-            "regions_mib": {"type": "int", "default": 0},
+            "regions_mib": {"type": "int"},
+            "regions": {"type": "list", "elements": "dict", "default": []},
         },
         supports_check_mode=True,
     )
     want = module.params
+    needed = want["regions_mib"]
+    try:
+        needed = declared_mib(want["regions"]) if needed is None else needed
+    except BadInput as error:
+        module.fail_json(msg=str(error))
     facts = read_host()
     trial = facts["trial"]
     over = trial and trial["armed_boot_id"] != facts["boot_id"] and trial["release"] != facts["release"]
     module.exit_json(
         changed=False,
         phase=phase(facts, want["release"], want["build_id"]),
-        refusals=preflight(facts, want["release"], want["min_boot_mib"], want["regions_mib"]),
+        refusals=preflight(facts, want["release"], want["min_boot_mib"], needed),
         stock_release=stock_release(facts),
         region_users=region_users(facts["mounts"]),
         fallback=collect(facts, lambda argv: module.run_command(argv)[1], TRIAL) if over else None,

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from plugins.module_utils import mshare_boot, mshare_boot_checks
+from plugins.module_utils.mshare_region_errors import BadInput
 
 CASES = sorted((Path(__file__).parent / "boot").glob("*.json"))
 PLANNERS = {
@@ -62,3 +63,16 @@ def test_every_no_op_is_named() -> None:
         if json.loads(path.read_text()).get("actions") == [] and not path.stem.startswith("noop_")
     ]
     assert not silent
+
+
+def test_memory_of_declared_regions() -> None:
+    regions = [
+        {"name": "a", "size": "4G", "objects": [{"size": "64M"}, {"offset": "1G", "size": "1M"}]},
+        {"name": "b", "objects": [{"size": 4096}]},
+        {"name": "c", "objects": None},
+        {"name": "gone", "state": "absent", "objects": [{"size": "1T"}]},
+    ]
+    assert mshare_boot_checks.declared_mib(regions) == 66
+    assert mshare_boot_checks.declared_mib([]) == 0
+    with pytest.raises(BadInput, match="object of region a: 'lots' is not a size"):
+        mshare_boot_checks.declared_mib([{"name": "a", "objects": [{"size": "lots"}]}])
