@@ -35,15 +35,19 @@ def known_versions(madison):
 
 
 def missing(installed, versions):
-    """The wanted packages that are not installed in exactly the wanted version: name to version."""
-    return {name: version for name, version in sorted(versions.items()) if installed.get(name) != version}
+    """The wanted packages that are not installed in the wanted version ('' is any): name to version."""
+    return {
+        name: version
+        for name, version in sorted(versions.items())
+        if (installed.get(name) != version if version else name not in installed)
+    }
 
 
 def plan_install(wanted, known):
     """The commands that install packages: a refresh first when apt does not know a version.
 
     Args:
-        wanted: name to version, of packages that are missing.
+        wanted: name to version ('' is the newest), of packages that are missing.
         known: what `known_versions` returns.
 
     Returns:
@@ -51,9 +55,13 @@ def plan_install(wanted, known):
     """
     if not wanted:
         return []
-    stale = [name for name, version in wanted.items() if version not in known.get(name, ())]
+    stale = [
+        name
+        for name, version in wanted.items()
+        if (version not in known.get(name, ()) if version else not known.get(name))
+    ]
     install = [*_APT, "--no-install-recommends", "--allow-downgrades", "--no-remove", "install"]
-    install += ["%s=%s" % item for item in sorted(wanted.items())]
+    install += [name + ("=" + version if version else "") for name, version in sorted(wanted.items())]
     return ([REFRESH] if stale else []) + [install]
 
 

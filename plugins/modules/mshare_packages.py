@@ -23,7 +23,9 @@ options:
     choices: [present, absent]
     default: present
   versions:
-    description: Package names, each with its exact version. Older versions replace newer ones.
+    description:
+      - Package names, each with its exact version. Older versions replace newer ones.
+      - An empty version is satisfied by any that is installed, else by the newest one that apt knows.
     type: dict
     default: {}
   patterns:
@@ -47,6 +49,11 @@ EXAMPLES = r"""
   mshare.fleet.mshare_packages:
     versions:
       linux-image-6.12.117-mshare1-vm: 6.12.117-1~deb12u1+mshare1
+
+- name: Have the tools, in whichever version
+  mshare.fleet.mshare_packages:
+    versions:
+      mshare-tools: ''
 """
 
 RETURN = r"""
@@ -90,7 +97,8 @@ def lines_of(installed):
 def predict(module, installed):
     """What will be installed once the plan is carried out."""
     if module.params["state"] == "present":
-        return {**installed, **module.params["versions"]}
+        wanted = packages.missing(installed, module.params["versions"])
+        return {**installed, **{name: version or "(newest)" for name, version in wanted.items()}}
     gone = packages.plan_remove(installed, module.params["patterns"])
     return {name: version for name, version in installed.items() if not gone or name not in gone[0]}
 

@@ -122,6 +122,14 @@ def test_package_versions_are_exact() -> None:
     }
 
 
+def test_any_version_will_do_when_none_is_named() -> None:
+    assert mshare_packages.missing({"a": "2"}, {"a": "", "b": ""}) == {"b": ""}
+    (install,) = mshare_packages.plan_install({"linux-image-a": ""}, mshare_packages.known_versions(MADISON))
+    assert install[-1] == "linux-image-a"
+    refresh, install = mshare_packages.plan_install({"b": ""}, {})
+    assert (refresh, install[-1]) == (mshare_packages.REFRESH, "b")
+
+
 def test_purge_takes_the_project_s_packages_alone() -> None:
     installed = {"linux-image-6.12.117-mshare1-vm": "1", "linux-image-amd64": "1", "mshare-tools": "1"}
     (purge,) = mshare_packages.plan_remove(installed, ["linux-image-*mshare*", "mshare-*"])
