@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from kernel_toy import STAMP, VERSION, Toy, make_toy
+from kernel_toy import REPO, STAMP, VERSION, Toy, make_toy
 
 from mshare_pkg.errors import InfraError, UserError
 from mshare_pkg.kernel import store
@@ -87,6 +88,29 @@ def test_files_of_packages(toy: Toy) -> None:
     )
     assert "./usr/include/linux/msharefs.h" in found["dev"]
     assert "./usr/share/doc/mshare-dev/examples/create.c" in found["dev"]
+
+
+def test_examples_compile_against_the_package(toy: Toy) -> None:
+    """With the header that the package installs, before any other of the machine."""
+    source, header, samples = toy.kernel / "src", "include/uapi/linux/msharefs.h", "samples/mshare"
+    (source / "mm/mshare.c").write_text("int mshare_fault(int address) { return address; }\n")
+    shutil.copy(REPO / "kernel/src" / header, source / header)
+    shutil.rmtree(source / samples)
+    shutil.copytree(REPO / "kernel/src" / samples, source / samples)
+    build = toy.build()
+    (dev,) = [package for package in build["packages"] if package["kind"] == "dev"]
+    root = toy.root / "dev"
+    said("dpkg-deb", "-x", toy.root / "out" / dev["path"], root)
+    examples = sorted((root / "usr/share/doc/mshare-dev/examples").glob("*.c"))
+    assert [path.name for path in examples] == ["mshare_attach.c", "mshare_create.c"]
+    for example in examples:
+        program = toy.root / example.stem
+        said("gcc", "-Wall", "-Wextra", "-Werror", "-isystem", root / "usr/include", "-o", program, example)
+        done = subprocess.run([program], capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert "usage:" in done.stderr
+    with_header = said("gcc", "-M", "-isystem", root / "usr/include", examples[1])
+    assert str(root / "usr/include/linux/msharefs.h") in with_header
 
 
 def test_same_inputs_are_not_built_again(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
