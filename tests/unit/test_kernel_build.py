@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -217,6 +221,50 @@ def test_interrupted_build_goes_on(toy: Toy, monkeypatch: pytest.MonkeyPatch) ->
     log = store.place(json.loads(result.stdout)["key"]) / "compile.log"
     assert "CC" not in log.read_text()
     assert toy.downloads() == 1
+
+
+def test_killed_build_goes_on(toy: Toy) -> None:
+    """kill -9 while it compiles: make lives on, and the next run waits for it and takes its work."""
+    gate = toy.root / "gate.h"
+    os.mkfifo(gate)
+    source = toy.kernel / "src/mm/mshare.c"
+    source.write_text(f'#include "{gate}"\n{source.read_text()}')
+    argv = [sys.executable, "-c", "from mshare_pkg.cli import main; main()", "kernel", "build"]
+    argv += ["--output", str(toy.root / "out")]
+
+    def compiling() -> bool:
+        return any("mm/mshare.o" in (work / "compile.log").read_text() for work in toy.works())
+
+    first = subprocess.Popen(argv, stderr=subprocess.DEVNULL)
+    until(lambda: bool(toy.works()) and (toy.works()[0] / "compile.log").exists() and compiling())
+    first.kill()
+    first.wait()
+    assert not (toy.root / "out").exists()
+    second = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True)
+    time.sleep(1)  # long enough to run into the compiler that still waits, were there no lock
+    threading.Thread(target=let_through, args=(gate,), daemon=True).start()
+    said = second.communicate(timeout=60)[1]
+    assert second.returncode == 0, said
+    assert "going on at" in said
+    build = json.loads((toy.root / "out/build.json").read_text())
+    assert build["release"] == "6.12.99-mshare1-vm"
+    assert "mm/mshare.o" not in (store.place(build["key"]) / "compile.log").read_text(), "compiled twice"
+    assert not toy.works()
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait, at most a minute, until something is so."""
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def let_through(gate: Path) -> None:
+    """Give everyone who reads a named pipe an empty file."""
+    while gate.exists():
+        gate.write_bytes(b"")
+        time.sleep(0.02)
 
 
 def test_inputs_that_change_meanwhile(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
