@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import UserError
 from ..paths import project_root
-from ..run import run
+from ..run import run, tail
 
 #: The group that the playbooks of this project address.
 GROUP = "mshare_hosts"
@@ -73,14 +73,21 @@ def read(inventory: Path, limit: str = "", group: str = GROUP) -> list[Host]:
         group: the group.
 
     Raises:
-        UserError: there is no such inventory, or no host in it that is meant.
+        UserError: there is no such inventory, Ansible cannot read it, or no host in it is meant.
     """
     if not inventory.exists():
         remedy = "`mshare lab up` writes build/lab/inventory.yml"
         raise UserError(f"reading the inventory: no {inventory}", remedy)
     argv = [str(ansible("ansible-inventory")), "-i", str(inventory.resolve()), "--list"]
     argv += ["--limit", limit] if limit else []
-    done = run(argv, doing=f"reading {inventory}", env=environment(), timeout=60)
+    # By itself Ansible takes what it cannot parse for an inventory without hosts.
+    env = environment() | {"ANSIBLE_INVENTORY_UNPARSED_FAILED": "1"}
+    done = run(argv, doing=f"reading {inventory}", env=env, timeout=60, check=False)
+    if done.returncode != 0:
+        raise UserError(
+            f"reading the inventory {inventory}: {tail(done.stderr or done.stdout, 8)}",
+            f"correct what `ansible-inventory -i {inventory} --list` complains of",
+        )
     data: dict[str, Any] = json.loads(done.stdout)
     variables = data.get("_meta", {}).get("hostvars", {})
     names = sorted(set(_members(data, group)))

@@ -11,6 +11,7 @@ from typing import Any
 
 from .. import ui
 from ..errors import InfraError, UserError
+from ..fleet import inventory as inventories
 from ..paths import project_root
 from ..run import run, tail
 
@@ -36,13 +37,10 @@ def check(
         For each host its "checks", and what its "facts", "touch" and "measure" programs printed.
 
     Raises:
-        UserError: no inventory, or no host in it that the pattern names.
+        UserError: no inventory, one that Ansible cannot read, or no host in it that the pattern names.
         InfraError: pytest itself failed.
     """
-    if not inventory.exists():
-        raise UserError(
-            f"the inventory {inventory} is not there", "`mshare lab up` writes build/lab/inventory.yml"
-        )
+    inventories.read(inventory, limit=hosts, group="all")
     root = project_root()
     with tempfile.TemporaryDirectory(prefix="mshare-verify-") as folder:
         results = Path(folder) / "results.json"

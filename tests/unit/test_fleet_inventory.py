@@ -40,6 +40,14 @@ def test_missing_inventory_and_empty_pattern_are_the_user_s_errors(inventory: Pa
         read(inventory, limit="c")
 
 
+@pytest.mark.parametrize("text", ["mshare_hosts: [", "root:x:0:0:root:/root:/bin/bash", ""])
+def test_what_ansible_cannot_read_is_the_user_s_error(inventory: Path, text: str) -> None:
+    inventory.write_text(text)
+    with pytest.raises(UserError, match=r"inventory\.yml") as wrong:
+        read(inventory)
+    assert "ansible-inventory" in wrong.value.remedy
+
+
 def test_ssh_options() -> None:
     text = "-F none -o UserKnownHostsFile=/a/known -oStrictHostKeyChecking=yes -o 'ProxyCommand ssh -W x y'"
     options = Host("a", {"ansible_ssh_common_args": text}).ssh_options

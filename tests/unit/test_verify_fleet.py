@@ -64,6 +64,12 @@ def test_an_inventory_that_is_not_there_is_the_users_error(tmp_path: Path) -> No
         fleet.check(tmp_path / "inventory.yml")
 
 
+def test_an_inventory_that_cannot_be_read_is_the_users_error(inventory: Path) -> None:
+    inventory.write_text("mshare_hosts: [")
+    with pytest.raises(UserError, match=r"inventory\.yml"):
+        fleet.check(inventory, measure=False)
+
+
 def test_no_host_of_that_name_is_the_users_error(inventory: Path) -> None:
     with pytest.raises(UserError, match="no host"):
         fleet.check(inventory, hosts="elsewhere", measure=False)
