@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+import yaml
 
 from .. import ui
-from ..errors import CheckFailed
+from ..errors import CheckFailed, UserError
 from .inventory import read
 from .playbook import Outcome, play
 
@@ -49,8 +50,11 @@ def run_and_report(
     """Run a playbook over an inventory, and show what became of each host.
 
     Raises:
+        UserError: there is no such inventory or host, or the extra variables cannot be read.
         CheckFailed: not every host got through it.
     """
+    for text in extra_vars:
+        _check_variables(text)
     hosts = read(inventory, limit)
     arguments = ["--limit", limit] if limit else []
     arguments += [flag for flag, wanted in (("--check", check), ("--diff", diff)) if wanted]
@@ -64,6 +68,27 @@ def run_and_report(
     bad = [host for host, outcome in outcomes.items() if not outcome.good]
     if bad:
         raise CheckFailed(f"{name}: {len(bad)} of {len(hosts)} hosts did not get through: {', '.join(bad)}")
+
+
+def _check_variables(text: str) -> None:
+    """See that extra variables are something that Ansible reads; it says so only once the play has begun.
+
+    Raises:
+        UserError: they are not.
+    """
+    remedy = "write -e NAME=VALUE, -e '{\"NAME\": VALUE}' or -e @FILE"
+    try:
+        if text.startswith("@"):
+            Path(text[1:]).expanduser().read_text()  # what is in it may be for Ansible's vault alone
+            wrong = False
+        elif text.startswith(("{", "[")):
+            wrong = not isinstance(yaml.safe_load(text), dict)
+        else:
+            wrong = "=" not in text
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"reading the extra variables: {error}", remedy) from error
+    if wrong:
+        raise UserError(f"the extra variables {text[:60]!r} name nothing", remedy)
 
 
 def _line(host: str, outcome: Outcome, check: bool) -> str:
