@@ -25,6 +25,19 @@ def test_version_and_unknown_commands() -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "found"), [(["ker"], "plain,kernel"), (["kernel", "build", "--fl"], "plain,--flavour")]
+)
+def test_a_shell_completes_commands_and_options(words: list[str], found: str) -> None:
+    environment = {
+        "_MSHARE_COMPLETE": "bash_complete",
+        "COMP_WORDS": " ".join(["mshare", *words]),
+        "COMP_CWORD": str(len(words)),
+    }
+    done = CliRunner(env=environment).invoke(cli.cli, [], prog_name="mshare")
+    assert done.output.splitlines() == [found]
+
+
+@pytest.mark.parametrize(
     "error", [CheckFailed("no", "mend"), UserError("no", "mend"), InfraError("no", "mend")]
 )
 def test_errors_are_printed_with_their_remedy(
