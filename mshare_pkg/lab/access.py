@@ -75,7 +75,13 @@ def inventory(lab: Path, record: Record, repo_url: str) -> str:
     }
     group = {
         "hosts": {
-            name: {"ansible_host": "127.0.0.1", "ansible_port": port} for name, port in record.hosts.items()
+            name: {
+                "ansible_host": "127.0.0.1",
+                "ansible_port": port,
+                # Why a trial boot failed is on the console.
+                "mshare_kernel_console_log": str(lab / "hosts" / name / "console.log"),
+            }
+            for name, port in record.hosts.items()
         },
         "vars": {
             "ansible_user": "root",

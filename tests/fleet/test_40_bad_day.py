@@ -40,7 +40,6 @@ def bad_day(databases: Fleet, first: Machine, second: Machine, bad: tuple[Path, 
             folder,
             mshare_repo_url=url,
             mshare_waves=[1, "100%"],
-            mshare_kernel_console_log=f"{databases.folder}/hosts/{{{{ inventory_hostname }}}}/console.log",
         ),
     )
     console = first.console(mark)

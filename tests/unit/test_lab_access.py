@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from mshare_pkg.errors import InfraError, UserError
-from mshare_pkg.lab import access, identity, ports, ssh
+from mshare_pkg.lab import Host, access, identity, ports, ssh
 from mshare_pkg.lab.record import Record, load
 
 
@@ -50,7 +50,9 @@ def test_ssh_reads_its_configuration_with_checking_on(tmp_path: Path, record: Re
 def test_the_inventory_is_what_playbooks_expect(tmp_path: Path, record: Record) -> None:
     data = yaml.safe_load(access.inventory(tmp_path, record, "http://10.0.2.2:20001"))
     group = data["mshare_hosts"]
-    assert group["hosts"]["mshare-lab-1"] == {"ansible_host": "127.0.0.1", "ansible_port": 20002}
+    first = {"ansible_host": "127.0.0.1", "ansible_port": 20002}
+    console = Host(tmp_path, record, "mshare-lab-1").console_log
+    assert group["hosts"]["mshare-lab-1"] == {**first, "mshare_kernel_console_log": str(console)}
     assert group["vars"]["mshare_repo_url"] == "http://10.0.2.2:20001"
     assert group["vars"]["mshare_repo_key"] == str(tmp_path / "repo/apt/mshare.gpg")
     assert "-o StrictHostKeyChecking=yes" in group["vars"]["ansible_ssh_common_args"]
