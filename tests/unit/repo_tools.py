@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -19,7 +20,10 @@ def deb(directory: Path, name: str, version: str, content: str = "x", depends: s
     (tree / "usr/share/toy" / name).write_text(content)
     path = directory / f"{name}_{version}_amd64.deb"
     subprocess.run(
-        ["dpkg-deb", "--root-owner-group", "-Znone", "--build", tree, path], check=True, capture_output=True
+        ["dpkg-deb", "--root-owner-group", "-Znone", "--build", tree, path],
+        check=True,
+        capture_output=True,
+        env={**os.environ, "SOURCE_DATE_EPOCH": "1"},  # the same bytes whenever it is built
     )
     data = path.read_bytes()
     return {
