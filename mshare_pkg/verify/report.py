@@ -99,3 +99,20 @@ def raise_for_failures(report: Mapping[str, Any]) -> None:
     ]
     if failed:
         raise CheckFailed("checks failed:\n" + "\n".join(failed), "the report has the rest")
+
+
+def raise_for_unmeasured(report: Mapping[str, Any]) -> None:
+    """End as a failed check when a host was not measured, shared and private.
+
+    Raises:
+        CheckFailed: it names each, host and reason.
+    """
+    without = [
+        f"  {name}: {(host['measurement'] or {}).get('skipped') or 'no region was measured'}"
+        for name, host in report["hosts"].items()
+        if host["saved_kib"] is None
+    ]
+    if without:
+        raise CheckFailed(
+            "not measured:\n" + "\n".join(without), "give the hosts more memory, or leave out --measure"
+        )

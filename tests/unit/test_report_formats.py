@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 from verify_samples import MEASURED, results, sample
 
+from mshare_pkg.commands import verify
 from mshare_pkg.commands.report import command
 from mshare_pkg.errors import CheckFailed, UserError
 from mshare_pkg.verify import html, junit, report
@@ -97,6 +98,22 @@ def test_a_failed_check_is_named_and_ends_the_command_with_1(tmp_path: Path) -> 
     assert isinstance(done.exception, CheckFailed)
     assert done.exception.exit_code == 1
     assert "mshare-lab-2: msharefs is mounted on /sys/fs/mshare" in str(done.exception)
+
+
+def test_a_host_that_was_not_measured_fails_only_when_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    skipped = sample(MEASURED, skipped="no room", shared=None, private=None)
+    found = {**results(), "small": {**results()["mshare-lab-1"], "measure": skipped}}
+    monkeypatch.setattr("mshare_pkg.verify.fleet.check", lambda *_, **__: found)
+    words = ["-i", "inventory", "--report", str(tmp_path / "report.json")]
+    assert CliRunner().invoke(verify.command, words).exception is None
+    done = CliRunner().invoke(verify.command, [*words, "--measure"])
+    assert isinstance(done.exception, CheckFailed), done.output
+    assert done.exception.message == "not measured:\n  small: no room"
+    assert json.loads((tmp_path / "report.json").read_text())["hosts"]["small"]["saved_kib"] is None
+    del found["small"]
+    assert CliRunner().invoke(verify.command, [*words, "--measure"]).exception is None
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"schema": 2, "hosts": {}}'])
