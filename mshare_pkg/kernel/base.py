@@ -53,7 +53,7 @@ class Base:
             raise UserError(
                 f"base {self.series}: {self.source_package} has upstream version {version}, "
                 f"which is not within {self.upstream}",
-                "choose another base, or check that the patches apply to this version widen the bounds in "
+                "choose another base, or check that the patches apply to this version and widen the bounds in "
                 f"kernel/bases/{self.series}.toml",
             )
 
