@@ -23,6 +23,7 @@ static void size_by_ftruncate(void)
 	CHECK_OK(ftruncate(fd, granule()));
 	CHECK_OK(fstat(fd, &st));
 	CHECK(st.st_size == (off_t)granule());
+	CHECK(lseek(fd, 0, SEEK_END) == st.st_size);
 }
 
 static void size_by_fallocate(void)

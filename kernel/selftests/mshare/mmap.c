@@ -482,6 +482,9 @@ static void mbind_refused(void)
 		  EINVAL);
 	CHECK_ERR(syscall(SYS_mbind, p, granule(), MPOL_BIND, &nodes, 8 * sizeof(nodes),
 			  MPOL_MF_MOVE), EINVAL);
+	/* Also the policy that it has. */
+	CHECK_ERR(syscall(SYS_mbind, p, granule(), MPOL_DEFAULT, NULL, 0, 0), EINVAL);
+	CHECK_ERR(syscall(SYS_mbind, p, PAGE, MPOL_DEFAULT, NULL, 0, MPOL_MF_MOVE), EINVAL);
 	intact(p);
 }
 

@@ -142,6 +142,8 @@ static void bad_options(void)
 	static const char * const bad[] = {
 		"nonsense", "nonsense=1", "mode=9", "mode=rwx", "uid=root", "gid=-x", "size=much",
 		"size=", "nr_regions=many", "nr_regions=-1", "huge=always",
+		"size=1kk", "size=-1", "size=1x", "size=99999999999999999999999",
+		"size=18446744073709551617", "size=9223372036854775807k", "size=16e",
 	};
 	size_t i;
 
@@ -152,6 +154,8 @@ static void bad_options(void)
 			  ret, strerror(errno));
 	}
 	CHECK_OK(mount_second("mode=0700,uid=0,gid=0,size=1m,nr_regions=1"));
+	CHECK_OK(umount(SECOND));
+	CHECK_OK(mount_second("size=7E"));
 	CHECK_OK(umount(SECOND));
 }
 

@@ -25,7 +25,6 @@
 
 #include <linux/fs.h>
 #include <linux/memcontrol.h>
-#include <linux/mempolicy.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/mmu_notifier.h>
@@ -427,22 +426,12 @@ static vm_fault_t client_no_fault(struct vm_fault *vmf)
 	return VM_FAULT_SIGBUS;
 }
 
-#ifdef CONFIG_NUMA
-static int client_set_policy(struct vm_area_struct *vma, struct mempolicy *new)
-{
-	return -EINVAL;
-}
-#endif
-
 static const struct vm_operations_struct client_vm_ops = {
 	.open = client_open,
 	.close = client_close,
 	.may_split = client_may_split,
 	.mprotect = client_mprotect,
 	.fault = client_no_fault,
-#ifdef CONFIG_NUMA
-	.set_policy = client_set_policy,
-#endif
 };
 
 static int client_check(struct file *file, struct mm_struct *mm,

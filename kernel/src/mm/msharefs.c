@@ -5,10 +5,12 @@
  * in it, in mm/mshare_object.c.
  */
 
+#include <linux/ctype.h>
 #include <linux/fs.h>
 #include <linux/fs_context.h>
 #include <linux/fs_parser.h>
 #include <linux/init.h>
+#include <linux/kstrtox.h>
 #include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -214,7 +216,7 @@ static const struct file_operations msharefs_region_operations = {
 	.fallocate = msharefs_region_fallocate,
 	.fsync = msharefs_region_fsync,
 	.show_fdinfo = msharefs_region_show_fdinfo,
-	.llseek = noop_llseek,
+	.llseek = generic_file_llseek,
 };
 
 /* mshare_info */
@@ -346,14 +348,32 @@ static void msharefs_evict_inode(struct inode *inode)
 static int parse_size(struct fs_context *fc, struct fs_parameter *param,
 		      long *pages)
 {
-	unsigned long long value;
-	char *rest;
+	static const char suffixes[] = "kmgtpe";
+	size_t digits = strspn(param->string, "0123456789");
+	const char *rest = param->string + digits, *suffix;
+	unsigned int shift = 0;
+	unsigned long value;
+	char number[24];
 
-	value = memparse(param->string, &rest);
-	if (rest == param->string || *rest || value > LONG_MAX)
-		return invalfc(fc, "Bad value for 'size'");
-	*pages = DIV_ROUND_UP(value, PAGE_SIZE);
+	/* memparse() would take what does not fit for a small number. */
+	if (digits >= sizeof(number))
+		goto bad;
+	memcpy(number, param->string, digits);
+	number[digits] = 0;
+	if (kstrtoul(number, 10, &value))
+		goto bad;
+	if (*rest) {
+		suffix = strchr(suffixes, tolower(*rest));
+		if (!suffix || rest[1])
+			goto bad;
+		shift = 10 * (suffix - suffixes + 1);
+	}
+	if (value > LONG_MAX >> shift)
+		goto bad;
+	*pages = DIV_ROUND_UP(value << shift, PAGE_SIZE);
 	return 0;
+bad:
+	return invalfc(fc, "Bad value for 'size'");
 }
 
 static int msharefs_parse_param(struct fs_context *fc,
