@@ -67,8 +67,9 @@ unsigned long mshare_host_address(struct vm_area_struct *vma,
 
 static struct mmu_notifier *host_alloc_notifier(struct mm_struct *host)
 {
-	struct mmu_notifier *notifier = kzalloc(sizeof(*notifier), GFP_KERNEL);
+	struct mmu_notifier *notifier;
 
+	notifier = kzalloc(sizeof(*notifier), GFP_KERNEL_ACCOUNT);
 	return notifier ?: ERR_PTR(-ENOMEM);
 }
 
@@ -240,8 +241,12 @@ static vm_fault_t fault_in_object(struct vm_area_struct *vma,
 	 * The creator's cgroup is full and has nobody to kill. To try again
 	 * helps only who is in it.
 	 */
-	if ((ret & VM_FAULT_OOM) && client_is_foreign(vma))
+	if ((ret & VM_FAULT_OOM) && client_is_foreign(vma)) {
 		ret = (ret & ~VM_FAULT_OOM) | VM_FAULT_SIGBUS;
+		/* What was prepared for pagefault_out_of_memory(). */
+		if (task_in_memcg_oom(current))
+			mem_cgroup_oom_synchronize(false);
+	}
 	return ret;
 }
 

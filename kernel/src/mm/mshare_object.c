@@ -81,17 +81,22 @@ static int check_object(const struct mshare_region *region,
 }
 
 /*
- * Only files with a page cache of their own: what maps other memory does it in
- * its mmap operation, in the tables of whoever is mapping there.
+ * Only files that are mapped from a page cache of their own: what maps other
+ * memory does it in its mmap operation, before this could undo it. Those that
+ * the kernel has for itself, such as SysV shared memory, are not for regions.
  */
 static bool file_has_page_cache(struct file *file)
 {
 	struct address_space *mapping = file->f_mapping;
 
-	return S_ISREG(file_inode(file)->i_mode) && file->f_op->mmap &&
-	       !is_file_hugepages(file) && !IS_DAX(file_inode(file)) &&
-	       !secretmem_mapping(mapping) &&
-	       (shmem_mapping(mapping) || mapping->a_ops->read_folio);
+	if (!S_ISREG(file_inode(file)->i_mode) || !file->f_op->mmap ||
+	    is_file_hugepages(file) || IS_DAX(file_inode(file)) ||
+	    IS_PRIVATE(file_inode(file)) || secretmem_mapping(mapping))
+		return false;
+	/* Not sysfs, whose files have the operations of ramfs. */
+	if (mapping->a_ops == &ram_aops)
+		return file->f_op->mmap == generic_file_mmap;
+	return shmem_mapping(mapping) || mapping->a_ops->read_folio;
 }
 
 /* As in do_mmap(), for a shared mapping. */
@@ -163,15 +168,8 @@ static struct file *open_object(const struct mshare_create *args)
 /* Let the file set up the VMA. As in mmap_region(). */
 static int map_object_file(struct vm_area_struct *object, struct file *file)
 {
-	bool writable = false;
 	int error;
 
-	if (vma_is_shared_maywrite(object)) {
-		error = mapping_map_writable(file->f_mapping);
-		if (error)
-			return error;
-		writable = true;
-	}
 	object->vm_file = get_file(file);
 	error = mmap_file(file, object);
 	if (!error && (!object->vm_ops || !object->vm_ops->fault ||
@@ -179,9 +177,6 @@ static int map_object_file(struct vm_area_struct *object, struct file *file)
 		vma_close(object);
 		error = -ENODEV;
 	}
-	/* Once it is in the tree, the VMA counts by itself. */
-	if (writable)
-		mapping_unmap_writable(file->f_mapping);
 	if (error)
 		fput(object->vm_file);
 	return error;
@@ -194,27 +189,29 @@ static void free_object(struct vm_area_struct *object)
 	vm_area_free(object);
 }
 
+/* The flags of the VMA, as do_mmap() would have them. */
+static int object_vm_flags(const struct mshare_create *args, struct file *file,
+			   vm_flags_t *flags)
+{
+	*flags = calc_vm_prot_bits(args->prot, 0) | VM_SHARED | VM_MAYSHARE |
+		 VM_MAYREAD | VM_MAYWRITE;
+	if (!file)
+		return 0;
+	if (!(file->f_mode & FMODE_WRITE))
+		*flags &= ~(VM_MAYWRITE | VM_SHARED);
+	return memfd_check_seals_mmap(file, flags);
+}
+
 /* A VMA that is not in the host's tree yet. Under the host's mmap_lock. */
 static struct vm_area_struct *alloc_object(struct mm_struct *host,
 					   const struct mshare_create *args,
-					   struct file *file)
+					   struct file *file, vm_flags_t flags)
 {
 	unsigned long start = MSHARE_BASE + args->region_offset;
-	unsigned long pgoff = file ? args->offset >> PAGE_SHIFT : 0;
-	vm_flags_t flags = calc_vm_prot_bits(args->prot, 0) | VM_SHARED |
-			   VM_MAYSHARE | VM_MAYREAD | VM_MAYWRITE;
+	unsigned long pgoff = args->flags & MAP_ANONYMOUS ?
+			      0 : args->offset >> PAGE_SHIFT;
 	struct vm_area_struct *object;
 	int error;
-
-	if (args->flags & MAP_ANONYMOUS)
-		pgoff = 0;
-	else if (!(file->f_mode & FMODE_WRITE))
-		flags &= ~(VM_MAYWRITE | VM_SHARED);
-	if (file) {
-		error = memfd_check_seals_mmap(file, &flags);
-		if (error)
-			return ERR_PTR(error);
-	}
 
 	object = vm_area_alloc(host);
 	if (!object)
@@ -241,16 +238,30 @@ struct hole {
 	loff_t size;
 };
 
+/* Does an object of huge pages lie across @addr, so that one would be cut? */
+static bool cuts_huge_page(struct mm_struct *host, unsigned long addr)
+{
+	struct vm_area_struct *object = vma_lookup(host, addr);
+
+	return object && is_vm_hugetlb_page(object) &&
+	       !IS_ALIGNED(addr, OBJECT_HUGE_SIZE);
+}
+
 /*
  * Note the holes that taking out [start, end) makes in anonymous objects that
  * stay in part. Their memory is reached through the region alone: kept until
  * the last part of its object goes, it would be lost, and past the limits.
+ *
+ * A range that cuts a huge page is refused here, before anything is split.
  */
 static int find_holes(struct mm_struct *host, unsigned long start,
 		      unsigned long end, struct list_head *holes)
 {
 	VMA_ITERATOR(vmi, host, start);
 	struct vm_area_struct *object;
+
+	if (cuts_huge_page(host, start) || cuts_huge_page(host, end))
+		return -EINVAL;
 
 	for_each_vma_range(vmi, object, end) {
 		unsigned long from = max(start, object->vm_start);
@@ -263,7 +274,7 @@ static int find_holes(struct mm_struct *host, unsigned long start,
 		if (to - from == object->vm_end - object->vm_start &&
 		    file_count(object->vm_file) == 1)
 			continue;
-		hole = kmalloc(sizeof(*hole), GFP_KERNEL);
+		hole = kmalloc(sizeof(*hole), GFP_KERNEL_ACCOUNT);
 		if (!hole)
 			return -ENOMEM;
 		hole->file = get_file(object->vm_file);
@@ -272,6 +283,19 @@ static int find_holes(struct mm_struct *host, unsigned long start,
 		list_add_tail(&hole->list, holes);
 	}
 	return 0;
+}
+
+static void punch_hole(const struct hole *hole)
+{
+	loff_t end = hole->offset + hole->size;
+
+	vfs_fallocate(hole->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		      hole->offset, hole->size);
+	/* Of pages that nobody has touched there is a reservation. */
+	if (is_file_hugepages(hole->file))
+		hugetlb_unreserve_pages(file_inode(hole->file),
+					hole->offset / OBJECT_HUGE_SIZE,
+					end / OBJECT_HUGE_SIZE, 0);
 }
 
 /*
@@ -284,9 +308,7 @@ static void finish_holes(struct list_head *holes, bool punch)
 
 	list_for_each_entry_safe(hole, next, holes, list) {
 		if (punch)
-			vfs_fallocate(hole->file,
-				      FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-				      hole->offset, hole->size);
+			punch_hole(hole);
 		fput(hole->file);
 		kfree(hole);
 	}
@@ -333,6 +355,7 @@ static void free_pte_pages(struct mshare_region *region, unsigned long start,
 	LIST_HEAD(tables);
 
 	while (addr < end) {
+		cond_resched();
 		if (!mm_find_pmd(host, addr)) {
 			addr = (addr & PUD_MASK) + PUD_SIZE;
 			continue;
@@ -448,6 +471,8 @@ static int insert_object(struct mshare_region *region,
 	khugepaged_enter_vma(object, object->vm_flags);
 	vms_complete_munmap_vmas(&vms, &mas_detach);
 	vm_stat_account(host, object->vm_flags, vma_pages(object));
+	/* As for any new VMA; without it, first loads would map read-only. */
+	vm_flags_set(object, VM_SOFTDIRTY);
 	vma_set_page_prot(object);
 	return 0;
 }
@@ -477,31 +502,18 @@ static int replace_objects(struct inode *inode, struct vm_area_struct *object,
 	return error;
 }
 
-/* MSHAREFS_CREATE_MAPPING */
-int mshare_region_map(struct inode *inode, const struct mshare_create *args)
+static int create_object(struct inode *inode, const struct mshare_create *args,
+			 struct file *file, vm_flags_t flags)
 {
-	struct mshare_region *region = mshare_region_of(inode);
-	struct mm_struct *host = region->host;
+	struct mm_struct *host = mshare_region_of(inode)->host;
 	struct vm_area_struct *object;
-	struct mem_cgroup *old;
-	struct file *file;
 	LIST_HEAD(holes);
 	int error;
 
-	error = check_object(region, args);
-	if (error)
-		return error;
-
-	old = mshare_charge_start(region);
-	file = open_object(args);
-	if (IS_ERR(file)) {
-		error = PTR_ERR(file);
-		goto out;
-	}
 	error = mmap_write_lock_killable(host);
 	if (error)
-		goto put;
-	object = alloc_object(host, args, file);
+		return error;
+	object = alloc_object(host, args, file, flags);
 	error = PTR_ERR_OR_ZERO(object);
 	if (!error) {
 		error = replace_objects(inode, object,
@@ -512,10 +524,53 @@ int mshare_region_map(struct inode *inode, const struct mshare_create *args)
 	}
 	mmap_write_unlock(host);
 	finish_holes(&holes, !error);
-put:
-	if (file)
-		fput(file);
-out:
+	return error;
+}
+
+static int create_object_of(struct inode *inode,
+			    const struct mshare_create *args, struct file *file)
+{
+	vm_flags_t flags;
+	bool writable;
+	int error;
+
+	error = object_vm_flags(args, file, &flags);
+	if (error)
+		return error;
+
+	/* Nobody seals the file until the VMA is in its tree, and counts. */
+	writable = file && is_shared_maywrite(flags);
+	if (writable) {
+		error = mapping_map_writable(file->f_mapping);
+		if (error)
+			return error;
+	}
+	error = create_object(inode, args, file, flags);
+	if (writable)
+		mapping_unmap_writable(file->f_mapping);
+	return error;
+}
+
+/* MSHAREFS_CREATE_MAPPING */
+int mshare_region_map(struct inode *inode, const struct mshare_create *args)
+{
+	struct mshare_region *region = mshare_region_of(inode);
+	struct mem_cgroup *old;
+	struct file *file;
+	int error;
+
+	error = check_object(region, args);
+	if (error)
+		return error;
+
+	old = mshare_charge_start(region);
+	file = open_object(args);
+	error = PTR_ERR_OR_ZERO(file);
+	if (!error) {
+		error = create_object_of(inode, args, file);
+		if (file)
+			fput(file);
+	}
 	mshare_charge_end(old);
 	return error;
 }
