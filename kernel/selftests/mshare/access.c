@@ -5,7 +5,6 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/futex.h>
-#include <linux/io_uring.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -431,24 +430,18 @@ static void mutex_between_processes(void)
 
 static int register_buffer(int ring, void *p)
 {
-	struct iovec iov = { .iov_base = p, .iov_len = PAGE };
-	int ret = syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &iov, 1);
+	int ret = ring_pin(ring, p, PAGE);
 
 	if (!ret)
-		CHECK_OK(syscall(SYS_io_uring_register, ring, IORING_UNREGISTER_BUFFERS, NULL, 0));
+		ring_unpin(ring);
 	return ret;
 }
 
-/* A registered buffer is a writable long-term pin, by get_user_pages_fast. */
 static void pinned_buffers(void)
 {
 	char *p = mixed_region(RW), *q = region_map(the_fd, PROT_READ);
-	struct io_uring_params params = { .flags = 0 };
-	int ring;
+	int ring = ring_new();
 
-	test_set("/proc/sys/kernel/io_uring_disabled", "0");
-	ring = syscall(SYS_io_uring_setup, 4, &params);
-	CHECK_OK(ring);
 	put(p, 1);
 	get(q);
 	CHECK_OK(register_buffer(ring, p));

@@ -146,6 +146,15 @@ void kill_join(pid_t pid)
 	join_signal(pid, SIGKILL);
 }
 
+void run_on_cpu(unsigned int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu % sysconf(_SC_NPROCESSORS_ONLN), &set);
+	CHECK_OK(sched_setaffinity(0, sizeof(set), &set));
+}
+
 void flag_raise(int which)
 {
 	__atomic_add_fetch(&shared->flag[which], 1, __ATOMIC_SEQ_CST);

@@ -101,6 +101,7 @@ int join(pid_t pid);			/* returns the wait status */
 void join_ok(pid_t pid);		/* it must have returned from its function */
 void join_signal(pid_t pid, int sig);	/* the signal must have killed it */
 void kill_join(pid_t pid);		/* kill -9 it now */
+void run_on_cpu(unsigned int cpu);	/* modulo how many there are */
 
 /* Numbers that all processes of a case see, and can wait for. */
 #define SHARED_FLAGS	32

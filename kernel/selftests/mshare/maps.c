@@ -41,31 +41,6 @@ static void sleeper(void *arg)
 		pause();
 }
 
-/* A file of /proc/PID of a process that maps the region where we do; read to its end. */
-static char *read_proc(pid_t pid, const char *name, size_t *length)
-{
-	static char buffer[4 * MIB];
-	char path[64];
-	ssize_t got;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	fd = open(path, O_RDONLY);
-	if (fd == -1 && errno == ENOENT)
-		test_skip("no %s", path);
-	CHECK_OK(fd);
-	*length = 0;
-	do {
-		got = read(fd, buffer + *length, sizeof(buffer) - 1 - *length);
-		CHECK_MSG(got >= 0, "%s: %s", path, strerror(errno));
-		*length += got;
-	} while (got > 0);
-	CHECK(*length < sizeof(buffer) - 1);
-	buffer[*length] = 0;
-	close(fd);
-	return buffer;
-}
-
 static char *of_region(pid_t pid, const char *name, char *p)
 {
 	char start[64], *line;
@@ -73,7 +48,7 @@ static char *of_region(pid_t pid, const char *name, char *p)
 
 	snprintf(start, sizeof(start), "%lx-%lx", (unsigned long)p,
 		 (unsigned long)(p + granule()));
-	line = strstr(read_proc(pid, name, &length), start);
+	line = strstr(proc_read(pid, name, &length), start);
 	CHECK_MSG(line, "no %s in %s", start, name);
 	return line;
 }
@@ -130,7 +105,7 @@ static void other_files(void)
 	fill(p, MIB, 1);
 	pid = spawn(sleeper, p);
 	flag_await(0, 1);
-	read_proc(pid, test_arg, &length);
+	proc_read(pid, test_arg, &length);
 	CHECK(length > 0);
 	kill_join(pid);
 	check_pattern(p, MIB, 1);

@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/io_uring.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +13,8 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "region.h"
@@ -283,15 +286,15 @@ void fdinfo_read(int fd, struct fdinfo *info)
 	CHECK_MSG(file, "%s", path);
 	while (fgets(line, sizeof(line), file)) {
 		unsigned long long at, size;
-		char access[8], kind[16], object_path[64];
+		char access[8], kind[16], object_path[128];
 		int got;
 
 		if (!strncmp(line, "mshare_clients:\t", 16))
 			info->clients = strtol(line + 16, NULL, 10);
 		if (strncmp(line, "mshare_object:\t", 15))
 			continue;
-		got = sscanf(line + 15, "0x%llx 0x%llx %7s %15s %63s\n", &at, &size, access, kind,
-			     object_path);
+		got = sscanf(line + 15, "0x%llx 0x%llx %7s %15s %127[^\n]\n", &at, &size, access,
+			     kind, object_path);
 		CHECK_MSG(got == 5, "fdinfo line \"%s\"", line);
 		CHECK(info->objects < FDINFO_OBJECTS);
 		info->object[info->objects].at = at;
@@ -304,17 +307,23 @@ void fdinfo_read(int fd, struct fdinfo *info)
 	fclose(file);
 }
 
-void fdinfo_check(const struct fdinfo *info, int i, u64 at, u64 size,
-		  const char *access)
+void fdinfo_check_kind(const struct fdinfo *info, int i, u64 at, u64 size,
+		       const char *access, const char *kind, const char *path)
 {
 	CHECK_MSG(i < info->objects, "fdinfo has %d objects, not %d", info->objects, i + 1);
 	CHECK_MSG(info->object[i].at == at && info->object[i].size == size &&
 		  !strcmp(info->object[i].access, access) &&
-		  !strcmp(info->object[i].kind, "anon") && !strcmp(info->object[i].path, "-"),
-		  "fdinfo object %d: 0x%llx 0x%llx %s %s %s; expected 0x%llx 0x%llx %s anon -", i,
+		  !strcmp(info->object[i].kind, kind) && !strcmp(info->object[i].path, path),
+		  "fdinfo object %d: 0x%llx 0x%llx %s %s %s; expected 0x%llx 0x%llx %s %s %s", i,
 		  (unsigned long long)info->object[i].at, (unsigned long long)info->object[i].size,
 		  info->object[i].access, info->object[i].kind, info->object[i].path,
-		  (unsigned long long)at, (unsigned long long)size, access);
+		  (unsigned long long)at, (unsigned long long)size, access, kind, path);
+}
+
+void fdinfo_check(const struct fdinfo *info, int i, u64 at, u64 size,
+		  const char *access)
+{
+	fdinfo_check_kind(info, i, at, size, access, "anon", "-");
 }
 
 void file_write(const char *path, const char *text)
@@ -338,4 +347,52 @@ void file_read(const char *path, char *text, size_t size)
 	CHECK_MSG(got >= 0, "%s: %s", path, strerror(errno));
 	text[got] = 0;
 	close(fd);
+}
+
+char *proc_read(pid_t pid, const char *name, size_t *length)
+{
+	static char buffer[4 * MIB];
+	char path[64];
+	ssize_t got;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	fd = open(path, O_RDONLY);
+	if (fd == -1 && errno == ENOENT)
+		test_skip("no %s", path);
+	CHECK_OK(fd);
+	*length = 0;
+	do {
+		got = read(fd, buffer + *length, sizeof(buffer) - 1 - *length);
+		CHECK_MSG(got >= 0, "%s: %s", path, strerror(errno));
+		*length += got;
+	} while (got > 0);
+	CHECK(*length < sizeof(buffer) - 1);
+	buffer[*length] = 0;
+	close(fd);
+	return buffer;
+}
+
+int ring_new(void)
+{
+	struct io_uring_params params = { .flags = 0 };
+	int ring;
+
+	test_set("/proc/sys/kernel/io_uring_disabled", "0");
+	ring = syscall(SYS_io_uring_setup, 4, &params);
+	CHECK_OK(ring);
+	return ring;
+}
+
+/* A registered buffer is such a pin, by get_user_pages_fast. */
+int ring_pin(int ring, void *p, u64 size)
+{
+	struct iovec iov = { .iov_base = p, .iov_len = size };
+
+	return syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &iov, 1);
+}
+
+void ring_unpin(int ring)
+{
+	CHECK_OK(syscall(SYS_io_uring_register, ring, IORING_UNREGISTER_BUFFERS, NULL, 0));
 }

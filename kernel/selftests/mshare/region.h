@@ -78,7 +78,7 @@ struct fdinfo {
 	int objects;
 	struct {
 		u64 at, size;
-		char access[8], kind[16], path[64];
+		char access[8], kind[16], path[128];
 	} object[FDINFO_OBJECTS];
 };
 
@@ -86,9 +86,19 @@ void fdinfo_read(int fd, struct fdinfo *info);
 /* The i-th object is this anonymous one. */
 void fdinfo_check(const struct fdinfo *info, int i, u64 at, u64 size,
 		  const char *access);
+/* The i-th object is this one, of any kind. */
+void fdinfo_check_kind(const struct fdinfo *info, int i, u64 at, u64 size,
+		       const char *access, const char *kind, const char *path);
 
 /* Whole small files; both fail the case when they cannot. */
 void file_write(const char *path, const char *text);
 void file_read(const char *path, char *text, size_t size);
+/* /proc/PID/NAME to its end, in a static buffer; skips the case where there is none. */
+char *proc_read(pid_t pid, const char *name, size_t *length);
+
+/* An io_uring, or a skip; and a long-term writable pin of a range: 0, or -1 and errno. */
+int ring_new(void);
+int ring_pin(int ring, void *p, u64 size);
+void ring_unpin(int ring);
 
 #endif /* MSHARE_REGION_H */

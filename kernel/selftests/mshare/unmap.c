@@ -31,15 +31,6 @@ static unsigned int rounds(void)
 	return opt_quick ? 100 : 1000;
 }
 
-static void run_on_cpu(unsigned int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu % sysconf(_SC_NPROCESSORS_ONLN), &set);
-	CHECK_OK(sched_setaffinity(0, sizeof(set), &set));
-}
-
 static void unmapped_for_all(void)
 {
 	int fd;
