@@ -9,12 +9,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import InfraError, UserError
+from ..lab import needs
 from ..run import run
 from .cpio import Archive
 from .programs import Program
 
 #: Size of the disk that the guest swaps to, in bytes; the file is sparse.
 SWAP_SIZE = 256 << 20
+
+#: Size of the disk with the guest's file system, in bytes; the file is sparse.
+DATA_SIZE = 256 << 20
+
+#: What mke2fs would else take from the clock and from chance: the same files, the same disk, each run.
+_DATA_UUID = "6d736861-7265-4000-8000-000000000001"
+_DATA_HASH_SEED = "6d736861-7265-4000-8000-000000000002"
 
 _INIT = """\
 #!/bin/sh
@@ -27,6 +35,9 @@ exec </dev/null >/dev/ttyS1 2>&1
 echo "@@ kernel $(uname -r)"
 if [ -b /dev/vda ]; then
     mkswap /dev/vda >/dev/null && swapon /dev/vda
+fi
+if [ -b /dev/vdb ] && mount -t ext4 /dev/vdb /data; then
+    export MSHARE_DISK=/data
 fi
 cd /tmp
 run() {
@@ -43,13 +54,17 @@ run() {
 _END = """\
 echo "mshare-selftest: begin shutdown" >/dev/kmsg
 swapoff -a
+umount /data
 sleep 1
 echo "@@ done"
 sleep 1
 reboot -f
 """
 
-_APPLETS = ("sh", "mount", "mkswap", "swapon", "swapoff", "timeout", "uname", "sleep", "reboot", "cat", "ls")
+_APPLETS = (
+    *("sh", "cat", "ls", "sleep", "timeout", "uname", "reboot"),
+    *("mount", "umount", "mkswap", "swapon", "swapoff"),
+)
 
 
 def build_tests(root: Path, output: Path, names: Sequence[str], compiler: str = "gcc") -> None:
@@ -86,7 +101,7 @@ def write_initramfs(path: Path, tests: Path, programs: Sequence[Program], init: 
         InfraError: there is no static busybox on this machine.
     """
     archive = Archive()
-    for name in ("bin", "dev", "proc", "sys", "tmp", "tests"):
+    for name in ("bin", "data", "dev", "proc", "sys", "tmp", "tests"):
         archive.directory(name)
     archive.character_device("dev/console", 5, 1)
     archive.character_device("dev/null", 1, 3)
@@ -104,6 +119,30 @@ def write_swap(path: Path) -> None:
     """Make the empty, sparse file that the guest swaps to."""
     with path.open("wb") as out:
         out.truncate(SWAP_SIZE)
+
+
+def write_data(path: Path) -> None:
+    """Make the sparse file with the empty ext4 file system that the guest mounts on /data.
+
+    Raises:
+        InfraError: mke2fs is not installed, or failed.
+    """
+    remedy = "install e2fsprogs"
+    mke2fs = needs.find("mke2fs")
+    if mke2fs is None:
+        raise InfraError("making the guest's disk: there is no mke2fs", remedy)
+    with path.open("wb") as out:
+        out.truncate(DATA_SIZE)
+    run(
+        [
+            *(mke2fs, "-q", "-F", "-t", "ext4", "-b", "4096", "-N", "1024", "-J", "size=4", "-U", _DATA_UUID),
+            *("-E", f"hash_seed={_DATA_HASH_SEED},lazy_itable_init=0,lazy_journal_init=0,nodiscard"),
+            path,
+        ],
+        doing="making the guest's disk",
+        env={"E2FSPROGS_FAKE_TIME": "1"},
+        remedy=remedy,
+    )
 
 
 def _busybox() -> Path:

@@ -25,6 +25,9 @@ CASE_SECONDS = 60
 PROGRAM_SECONDS = (300, 900)
 RUN_SECONDS = (900, 2700)
 
+#: The guest's disks in their order (vda, vdb): the file in the run's directory, and what makes it.
+_DISKS: dict[str, Callable[[Path], None]] = {"swap.img": guest.write_swap, "data.img": guest.write_data}
+
 #: Seconds that the guest may take to switch itself off after its last mark.
 _END_SECONDS = 15
 
@@ -72,7 +75,8 @@ def execute(plan: Plan) -> Result:
             program_seconds=PROGRAM_SECONDS[not plan.quick] * plan.factor,
         )
         guest.write_initramfs(plan.work / "initramfs.cpio", plan.work / "tests", plan.programs, init)
-        guest.write_swap(plan.work / "swap.img")
+        for name, write in _DISKS.items():
+            write(plan.work / name)
         return _boot(plan)
 
 
@@ -99,7 +103,11 @@ def qemu_arguments(plan: Plan) -> list[str]:
         *("-smp", str(plan.cpus), "-m", str(plan.memory), "-no-reboot", "-nodefaults", "-display", "none"),
         *("-kernel", str(plan.image), "-initrd", str(plan.work / "initramfs.cpio"), "-append", append),
         *("-serial", f"file:{plan.work / 'console.log'}", "-serial", f"file:{plan.work / 'tests.log'}"),
-        *("-drive", f"file={plan.work / 'swap.img'},if=virtio,format=raw,cache=unsafe"),
+        *(
+            word
+            for name in _DISKS
+            for word in ("-drive", f"file={plan.work / name},if=virtio,format=raw,cache=unsafe")
+        ),
     ]
 
 
@@ -116,7 +124,8 @@ def _boot(plan: Plan) -> Result:
         qemu.machine(qemu_arguments(plan), log=log) as process,
     ):
         problems = _follow(plan, transcript, Follower(output), process.poll, step)
-    (plan.work / "swap.img").unlink()
+    for name in _DISKS:
+        (plan.work / name).unlink()
     said = console.read_text(errors="replace") if console.exists() else ""
     if not transcript.done:
         shown = tail(said) or tail(log.read_text(errors="replace")) or "(nothing)"

@@ -1,3 +1,5 @@
+import filecmp
+import itertools
 import json
 import shutil
 import subprocess
@@ -6,11 +8,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from mshare_pkg.errors import UserError
+from mshare_pkg.errors import InfraError, UserError
 from mshare_pkg.kernel_selftest import guest, programs, runner
 from mshare_pkg.kernel_selftest.kernel_log import Finding
 from mshare_pkg.kernel_selftest.result import Result
 from mshare_pkg.kernel_selftest.transcript import ProgramRun
+from mshare_pkg.lab import needs
 
 TESTS = Path(__file__).parents[2] / "kernel" / "selftests" / "mshare"
 
@@ -63,7 +66,8 @@ def test_junit(tmp_path: Path) -> None:
 
 
 def test_programs_are_those_of_the_makefile() -> None:
-    words = (TESTS / "Makefile").read_text().split("TEST_GEN_PROGS :=")[1].split("\n")[0].split()
+    makefile = (TESTS / "Makefile").read_text().replace("\\\n", " ")
+    words = makefile.split("TEST_GEN_PROGS :=")[1].split("\n")[0].split()
     assert sorted(words) == sorted(program.name for program in programs.PROGRAMS)
     assert sorted((TESTS / ".gitignore").read_text().split()) == sorted(words)
 
@@ -116,6 +120,38 @@ def test_qemu_gets_two_serial_ports_and_no_network(tmp_path: Path) -> None:
     assert arguments.count("-serial") == 2
     assert "-nodefaults" in arguments
     assert arguments[arguments.index("-append") + 1].endswith(" nokaslr")
+
+
+def test_guest_has_two_disks_in_the_order_that_its_init_expects(tmp_path: Path) -> None:
+    plan = runner.Plan(tmp_path, tmp_path / "vmlinuz", programs.PROGRAMS, tmp_path)
+    arguments = runner.qemu_arguments(plan)
+    drives = [after for word, after in itertools.pairwise(arguments) if word == "-drive"]
+    names = [Path(drive.split(",")[0].removeprefix("file=")).name for drive in drives]
+    assert names == ["swap.img", "data.img"]
+    init = guest.init_script(programs.PROGRAMS, quick=True, case_seconds=60, program_seconds=120)
+    assert "swapon /dev/vda" in init
+    assert "mount -t ext4 /dev/vdb /data" in init
+    assert init.index("export MSHARE_DISK=/data") < init.index("\nrun files ")
+
+
+def test_data_disk_is_an_empty_file_system_the_same_each_time(tmp_path: Path) -> None:
+    if needs.find("mke2fs") is None:
+        pytest.skip("no mke2fs here")
+    one, two = tmp_path / "one.img", tmp_path / "two.img"
+    guest.write_data(one)
+    guest.write_data(two)
+    assert one.stat().st_size == guest.DATA_SIZE
+    assert one.stat().st_blocks * 512 < guest.DATA_SIZE // 10  # it is sparse
+    superblock = one.read_bytes()[1024:2048]
+    assert superblock[0x38:0x3A] == b"\x53\xef"  # ext4's magic number
+    assert filecmp.cmp(one, two, shallow=False)
+
+
+def test_no_mke2fs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(needs, "find", lambda _: None)
+    with pytest.raises(InfraError, match="there is no mke2fs") as caught:
+        guest.write_data(tmp_path / "data.img")
+    assert caught.value.remedy == "install e2fsprogs"
 
 
 def test_skip_where_there_is_no_msharefs(tmp_path: Path) -> None:
