@@ -14,6 +14,10 @@
 
 #include "region.h"
 
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE	0x100000
+#endif
+
 /* shared->flag: readers that are ready; the step that the writer has finished; stop. */
 #define READY	0
 #define STEP	1
@@ -468,6 +472,170 @@ static void replaced_memory_freed(void)
 	check_zero(p, 8 * MIB);
 }
 
+/* The rest of its object stays: the memory goes all the same. */
+static void part_freed(void)
+{
+	long full, freed;
+	int fd;
+	char *p = simple_region("a", 32 * MIB, &fd);
+
+	fill(p, 32 * MIB, 1);
+	full = mem_kib("Shmem");
+	CHECK_OK(object_del(fd, 8 * MIB, 16 * MIB));
+	freed = full - mem_kib("Shmem");
+	CHECK_MSG(freed > (long)(15 * KIB), "%ld KiB were freed", freed);
+	CHECK_OK(object_del(fd, 2 * MIB, MIB));	/* of what is a part already */
+	freed = full - mem_kib("Shmem");
+	CHECK_MSG(freed > (long)(16 * KIB) && freed < (long)(18 * KIB), "%ld KiB were freed",
+		  freed);
+	check_pattern(p, 2 * MIB, 1);
+	check_pattern(p + 3 * MIB, 5 * MIB, 1 + 3 * MIB / 8);
+	check_pattern(p + 24 * MIB, 8 * MIB, 1 + 24 * MIB / 8);
+	CHECK_OK(object_del(fd, 0, 32 * MIB));
+	freed = full - mem_kib("Shmem");
+	CHECK_MSG(freed > (long)(31 * KIB), "%ld KiB were freed", freed);
+}
+
+static void replaced_part_freed(void)
+{
+	long full, freed;
+	int fd;
+	char *p = simple_region("a", 32 * MIB, &fd);
+
+	fill(p, 32 * MIB, 1);
+	full = mem_kib("Shmem");
+	CHECK_OK(object_create(fd, 4 * MIB, 24 * MIB, PROT_READ, ANON, -1, 0));
+	freed = full - mem_kib("Shmem");
+	CHECK_MSG(freed > (long)(23 * KIB), "%ld KiB were freed", freed);
+	check_pattern(p, 4 * MIB, 1);
+	check_pattern(p + 28 * MIB, 4 * MIB, 1 + 28 * MIB / 8);
+	CHECK(get(p + 4 * MIB) == 0 && get(p + 28 * MIB - 1) == 0);
+}
+
+/* What goes lies in several objects, and in parts of them. */
+static void parts_of_several_freed(void)
+{
+	long full, freed;
+	int fd = region_new("a", 1), i;
+	char *p = region_map(fd, RW);
+
+	for (i = 0; i < 4; i++)
+		CHECK_OK(object_add(fd, i * 8 * MIB, 8 * MIB));
+	fill(p, 32 * MIB, 1);
+	full = mem_kib("Shmem");
+	CHECK_OK(object_del(fd, 4 * MIB, 24 * MIB));
+	freed = full - mem_kib("Shmem");
+	CHECK_MSG(freed > (long)(23 * KIB), "%ld KiB were freed", freed);
+	check_pattern(p, 4 * MIB, 1);
+	check_pattern(p + 28 * MIB, 4 * MIB, 1 + 28 * MIB / 8);
+}
+
+static void refused_part_kept(void)
+{
+	int fd;
+	char *p = simple_region("a", 8 * MIB, &fd);
+
+	fill(p, 8 * MIB, 1);
+	CHECK_ERR(object_add(fd, 4 * MIB, 8 * MIB), ENOSPC);
+	CHECK_ERR(object_create(fd, MIB, MIB, RW,
+				MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_ANONYMOUS, -1, 0), EEXIST);
+	check_pattern(p, 8 * MIB, 1);
+}
+
+#define BLOCK	(2 * MIB)	/* what a page of PTEs maps */
+
+/* Page tables are freed by RCU: they may take a moment. */
+static void tables_fall_below(long most)
+{
+	long now = 0;
+	int tries;
+
+	for (tries = 0; tries < 100; tries++) {
+		now = mem_kib("PageTables");
+		if (now < most)
+			return;
+		usleep(50000);
+	}
+	test_fail(__FILE__, __LINE__, "PageTables is %ld KiB, not below %ld", now, most);
+}
+
+/* Sleeps with the page tables in its TLB and comes back when they are gone. */
+static void sleep_without_tables(void *arg)
+{
+	char *p = region_map(region_open("a", O_RDWR), RW);
+	unsigned char c;
+	int i;
+
+	(void)arg;
+	run_on_cpu(1);
+	for (i = 0; i < 64; i++)
+		CHECK(get(p + i * BLOCK + i * PAGE) == i + 1);
+	flag_raise(READY);
+	flag_await(STEP, 1);
+	for (i = 0; i < 64; i++)
+		CHECK(peek(p + i * BLOCK + i * PAGE, &c) == SIGSEGV);
+	flag_raise(READY);
+	flag_await(STEP, 2);
+	for (i = 0; i < 64; i++)
+		CHECK(get(p + i * BLOCK + i * PAGE) == 0);
+}
+
+static void page_tables_freed(void)
+{
+	int fd, i;
+	char *p = simple_region("a", 64 * BLOCK, &fd);
+	pid_t pid;
+	long before, full;
+
+	run_on_cpu(0);
+	put(p, 1);
+	before = mem_kib("PageTables");
+	for (i = 0; i < 64; i++)
+		put(p + i * BLOCK + i * PAGE, i + 1);
+	full = mem_kib("PageTables");
+	CHECK_MSG(full - before > 200, "they grew by %ld KiB", full - before);
+	pid = spawn(sleep_without_tables, NULL);
+	flag_await(READY, 1);
+	full = mem_kib("PageTables");
+	CHECK_OK(object_del(fd, 0, 64 * BLOCK));
+	tables_fall_below(full - 200);
+	flag_raise(STEP);
+	flag_await(READY, 2);
+	CHECK_OK(object_add(fd, 0, 64 * BLOCK));
+	flag_raise(STEP);
+	join_ok(pid);
+}
+
+/* A page of PTEs goes with the last object in its block, and stays for any other. */
+static void page_tables_of_others_kept(void)
+{
+	int fd = region_new("a", 1), i;
+	char *p = region_map(fd, RW);
+	long full;
+
+	/* Two in each block, and one over the border to the next. */
+	for (i = 0; i < 64; i++) {
+		CHECK_OK(object_add(fd, i * BLOCK + PAGE, PAGE));
+		CHECK_OK(object_add(fd, (i + 1) * BLOCK - 2 * PAGE, PAGE));
+		put(p + i * BLOCK + PAGE, 1);
+		put(p + (i + 1) * BLOCK - 2 * PAGE, 2);
+	}
+	CHECK_OK(object_add(fd, BLOCK - PAGE, 2 * PAGE));
+	put(p + BLOCK - PAGE, 3);
+	put(p + BLOCK, 4);
+	full = mem_kib("PageTables");
+	for (i = 0; i < 64; i++)
+		CHECK_OK(object_del(fd, i * BLOCK + PAGE, PAGE));
+	for (i = 0; i < 64; i++)
+		CHECK(get(p + (i + 1) * BLOCK - 2 * PAGE) == 2);
+	CHECK(get(p + BLOCK - PAGE) == 3 && get(p + BLOCK) == 4);
+	for (i = 0; i < 64; i++)
+		CHECK_OK(object_del(fd, (i + 1) * BLOCK - 2 * PAGE, PAGE));
+	CHECK(get(p + BLOCK - PAGE) == 3 && get(p + BLOCK) == 4);
+	tables_fall_below(full - 200);
+	CHECK(get(p + BLOCK - PAGE) == 3 && get(p + BLOCK) == 4);
+}
+
 static const struct test_case cases[] = {
 	{ "UNMAP is seen through every mapping", unmapped_for_all },
 	{ "UNMAP is seen by sleepers on the same CPU", sleepers_same_cpu },
@@ -488,6 +656,14 @@ static const struct test_case cases[] = {
 	{ "a caller that is not attached exits cleanly", caller_exits },
 	{ "UNMAP frees the memory at once", memory_freed },
 	{ "replacement frees the memory at once", replaced_memory_freed },
+	{ "UNMAP of a part frees its memory at once", part_freed },
+	{ "replacement of a part frees its memory at once", replaced_part_freed },
+	{ "UNMAP of parts of several objects frees their memory at once",
+	  parts_of_several_freed },
+	{ "a refused replacement of a part frees nothing", refused_part_kept,
+	  .mount_opts = "size=8m" },
+	{ "UNMAP frees the page tables", page_tables_freed },
+	{ "UNMAP keeps the page tables of objects beside", page_tables_of_others_kept },
 };
 
 int main(int argc, char **argv)
