@@ -3,15 +3,20 @@
  * Bad input to files and ioctls: a line for each row of the interface's table.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <termios.h>
 #include <unistd.h>
@@ -20,6 +25,9 @@
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE	0x100000
+#endif
+#ifndef SYS_memfd_secret
+#define SYS_memfd_secret	447
 #endif
 #define ANON_NOREPLACE	(MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_ANONYMOUS)
 
@@ -237,34 +245,143 @@ static void create_anonymous_with_fd(void)
 	CHECK_ERR(object_create(fd, 0, PAGE, RW, ANON, -2, 0), EINVAL);
 }
 
-/* Files may be unsupported as objects; then any of them is EOPNOTSUPP. */
+static int object_of_file(int fd, u64 size, unsigned int prot, int objfd)
+{
+	return object_create(fd, 0, size, prot, MAP_SHARED | MAP_FIXED, objfd, 0);
+}
+
+/* No object can be made of the file, and the one that is there stays; objfd is closed. */
+static void refuse_file(int fd, char *p, int objfd, int want)
+{
+	struct fdinfo info;
+
+	CHECK_OK(objfd);
+	CHECK_ERR(object_of_file(fd, PAGE, PROT_READ, objfd), want);
+	CHECK_ERR(object_of_file(fd, 2 * MIB, PROT_NONE, objfd), want);
+	CHECK_ERR(object_create(fd, 0, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, objfd, PAGE), want);
+	CHECK_OK(close(objfd));
+	check_pattern(p, 2 * MIB, 1);
+	fdinfo_read(fd, &info);
+	CHECK(info.objects == 1);
+}
+
+static char *region_to_keep(int *fd)
+{
+	char *p = simple_region("a", 2 * MIB, fd);
+
+	fill(p, 2 * MIB, 1);
+	return p;
+}
+
 static void create_bad_fd(void)
 {
 	int fd = region_new("a", 1);
 	int closed = dup(fd);
 
 	CHECK_OK(close(closed));
-	CHECK_ERR2(object_create(fd, 0, PAGE, RW, MAP_SHARED | MAP_FIXED, closed, 0), EBADF,
-		   EOPNOTSUPP);
-	CHECK_ERR2(object_create(fd, 0, PAGE, RW, MAP_SHARED | MAP_FIXED, -1, 0), EBADF,
-		   EOPNOTSUPP);
+	CHECK_ERR(object_of_file(fd, PAGE, RW, closed), EBADF);
+	CHECK_ERR(object_of_file(fd, PAGE, RW, -1), EBADF);
+	CHECK_ERR(object_of_file(fd, PAGE, RW, INT_MAX), EBADF);
+	CHECK_ERR(object_of_file(fd, PAGE, PROT_READ, open("/proc/self/exe", O_PATH)), EBADF);
 }
 
 static void create_device(void)
 {
-	int fd = region_new("a", 1), pipes[2];
-	int zero = open("/dev/zero", O_RDWR);
-	int dir = open("/", O_RDONLY);
+	int fd, pipes[2], zero = open("/dev/zero", O_RDWR);
+	char *p = region_to_keep(&fd);
 
 	CHECK_OK(zero);
-	CHECK_OK(dir);
+	CHECK_ERR(object_of_file(fd, PAGE, RW, zero), ENODEV);
+	refuse_file(fd, p, zero, ENODEV);
+	refuse_file(fd, p, open("/dev/null", O_RDWR), ENODEV);
+	refuse_file(fd, p, open("/", O_RDONLY), ENODEV);
+	refuse_file(fd, p, socket(AF_UNIX, SOCK_STREAM, 0), ENODEV);
+	refuse_file(fd, p, eventfd(0, 0), ENODEV);
 	CHECK_OK(pipe(pipes));
-	CHECK_ERR2(object_create(fd, 0, PAGE, RW, MAP_SHARED | MAP_FIXED, zero, 0), ENODEV,
-		   EOPNOTSUPP);
-	CHECK_ERR2(object_create(fd, 0, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, dir, 0), ENODEV,
-		   EOPNOTSUPP);
-	CHECK_ERR2(object_create(fd, 0, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, pipes[0], 0),
-		   ENODEV, EOPNOTSUPP);
+	refuse_file(fd, p, pipes[0], ENODEV);
+}
+
+/* Regular files by their mode, but without pages of a file system's own. */
+static void create_special_file(void)
+{
+	static const char * const path[] = {
+		"/proc/version", "/proc/self/maps", "/proc/self/mem", "/sys/kernel/mm/ksm/run",
+		"/sys/kernel/notes",
+	};
+	size_t i;
+	char *p;
+	int fd;
+
+	p = region_to_keep(&fd);
+	refuse_file(fd, p, open(in_mnt("mshare_info"), O_RDONLY), ENODEV);
+	for (i = 0; i < ARRAY_SIZE(path); i++) {
+		int file = open(path[i], O_RDONLY);
+
+		if (file != -1)
+			refuse_file(fd, p, file, ENODEV);
+	}
+}
+
+/* The memory of a PCI device, which sysfs has as a regular file that can be mapped. */
+static void create_device_memory(void)
+{
+	char path[300], *p;
+	struct dirent *entry;
+	int fd, tried = 0;
+	unsigned char c;
+	DIR *dir;
+
+	dir = opendir("/sys/bus/pci/devices");
+	p = region_to_keep(&fd);
+	while (dir && (entry = readdir(dir))) {
+		int bar, file;
+
+		for (bar = 0; bar < 6; bar++) {
+			snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource%d",
+				 entry->d_name, bar);
+			file = open(path, O_RDWR);
+			if (file == -1)
+				continue;
+			CHECK_ERR(object_create(fd, 4 * MIB, PAGE, RW, MAP_SHARED | MAP_FIXED,
+						file, 0), ENODEV);
+			/* Nothing of it is left in the page tables. */
+			CHECK(peek(p + 4 * MIB, &c) == SIGSEGV);
+			CHECK_ERR(object_of_file(fd, PAGE, RW, file), ENODEV);
+			check_pattern(p, 2 * MIB, 1);
+			close(file);
+			tried++;
+		}
+	}
+	if (!tried)
+		test_skip("no PCI device has a resource");
+}
+
+static void create_secret_memory(void)
+{
+	int fd, secret = syscall(SYS_memfd_secret, 0);
+	char *p;
+
+	if (secret == -1)
+		test_skip("no memfd_secret: %s", strerror(errno));
+	CHECK_OK(ftruncate(secret, 2 * MIB));
+	p = region_to_keep(&fd);
+	CHECK_ERR(object_of_file(fd, PAGE, RW, secret), ENODEV);
+	refuse_file(fd, p, secret, ENODEV);
+}
+
+/* Huge pages come by MAP_ANONYMOUS | MAP_HUGETLB alone. */
+static void create_hugetlb_file(void)
+{
+	int fd, huge = memfd_create("huge", MFD_HUGETLB);
+	char *p;
+
+	if (huge == -1)
+		test_skip("no huge pages: %s", strerror(errno));
+	p = region_to_keep(&fd);
+	CHECK_ERR(object_of_file(fd, 2 * MIB, RW, huge), ENODEV);
+	CHECK_ERR(object_create(fd, 0, 2 * MIB, RW, MAP_SHARED | MAP_FIXED | MAP_HUGETLB, huge, 0),
+		  EINVAL);
+	refuse_file(fd, p, huge, ENODEV);
 }
 
 static void create_region_in_region(void)
@@ -272,10 +389,10 @@ static void create_region_in_region(void)
 	int fd = region_new("a", 1), other = region_new("b", 1);
 
 	CHECK_OK(object_add(other, 0, MIB));
-	CHECK_ERR2(object_create(fd, 0, MIB, RW, MAP_SHARED | MAP_FIXED, other, 0), EINVAL,
-		   EOPNOTSUPP);
-	CHECK_ERR2(object_create(fd, 0, MIB, RW, MAP_SHARED | MAP_FIXED, fd, 0), EINVAL,
-		   EOPNOTSUPP);
+	CHECK_ERR(object_of_file(fd, MIB, RW, other), EINVAL);
+	CHECK_ERR(object_of_file(fd, MIB, RW, fd), EINVAL);
+	CHECK_ERR(object_of_file(fd, MIB, PROT_READ, region_open("b", O_RDONLY)), EINVAL);
+	CHECK_ERR(object_of_file(fd, granule(), RW, other), EINVAL);
 }
 
 static void create_exec(void)
@@ -291,11 +408,11 @@ static void create_huge_not_aligned(void)
 {
 	int fd = region_new("a", 1);
 
-	CHECK_ERR2(object_create(fd, PAGE, 2 * MIB, RW, ANON | MAP_HUGETLB, -1, 0), EINVAL,
-		   EOPNOTSUPP);
-	CHECK_ERR2(object_create(fd, 0, MIB, RW, ANON | MAP_HUGETLB, -1, 0), EINVAL, EOPNOTSUPP);
-	CHECK_ERR2(object_create(fd, 0, granule(), RW, ANON | MAP_HUGETLB | (30u << 26), -1, 0),
-		   EINVAL, EOPNOTSUPP);
+	CHECK_ERR(object_create(fd, PAGE, 2 * MIB, RW, ANON | MAP_HUGETLB, -1, 0), EINVAL);
+	CHECK_ERR(object_create(fd, 0, MIB, RW, ANON | MAP_HUGETLB, -1, 0), EINVAL);
+	CHECK_ERR(object_create(fd, 0, granule(), RW, ANON | MAP_HUGETLB | (30u << 26), -1, 0),
+		  EINVAL);
+	CHECK_ERR(object_create(fd, 0, granule(), RW, ANON | (21u << 26), -1, 0), EINVAL);
 }
 
 static void create_no_replace(void)
@@ -490,7 +607,11 @@ static const struct test_case cases[] = {
 	{ "CREATE_MAPPING: unknown flags: EINVAL", create_unknown_flags },
 	{ "CREATE_MAPPING: anonymous with an fd: EINVAL", create_anonymous_with_fd },
 	{ "CREATE_MAPPING: an fd that is not open: EBADF", create_bad_fd },
-	{ "CREATE_MAPPING: a device, a directory, a pipe: ENODEV", create_device },
+	{ "CREATE_MAPPING: a device, a directory, a pipe, a socket: ENODEV", create_device },
+	{ "CREATE_MAPPING: a file of proc, sysfs, mshare_info: ENODEV", create_special_file },
+	{ "CREATE_MAPPING: a PCI device's memory in sysfs: ENODEV", create_device_memory },
+	{ "CREATE_MAPPING: memfd_secret: ENODEV", create_secret_memory },
+	{ "CREATE_MAPPING: a file of huge pages: ENODEV", create_hugetlb_file },
 	{ "CREATE_MAPPING: a region: EINVAL", create_region_in_region },
 	{ "CREATE_MAPPING: PROT_EXEC: EINVAL", create_exec },
 	{ "CREATE_MAPPING: MAP_HUGETLB not aligned, or gigantic: EINVAL", create_huge_not_aligned },
