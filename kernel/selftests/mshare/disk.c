@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "objfile.h"
@@ -196,6 +197,69 @@ static void dirty_after_unmap(void)
 	file_check(fd, 0, 16 * PAGE, 2);	/* from the disk */
 }
 
+/* Nothing of the file is in memory: faults wait for the disk, without the region's lock. */
+static int file_on_disk_only(u64 pages)
+{
+	int fd = pattern_file(disk, pages);
+
+	CHECK_OK(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED));
+	CHECK(pages_of(fd, 0, pages).cache == 0);
+	return fd;
+}
+
+static void load_all(void *arg)
+{
+	char *p = region_map(region_open("a", O_RDONLY), PROT_READ);
+
+	check_pattern(p, (uintptr_t)arg * PAGE, 1);
+}
+
+static void read_by_faults(void)
+{
+	int fd = file_on_disk_only(512), region;
+	char *p = file_region(fd, 512, &region);
+	pid_t pids[3];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(pids); i++)
+		pids[i] = spawn(load_all, (void *)512);
+	check_pattern(p, 512 * PAGE, 1);
+	for (i = 0; i < ARRAY_SIZE(pids); i++)
+		join_ok(pids[i]);
+}
+
+/* The first store to a page that must be read first. */
+static void store_before_read(void)
+{
+	int fd = file_on_disk_only(16), region;
+	char *p = file_region(fd, 16, &region);
+
+	*(u64 *)p = 1;
+	*(u64 *)(p + 9 * PAGE) = 2;
+	check_pattern(p + 8, PAGE - 8, 2);
+	check_pattern(p + 9 * PAGE + 8, PAGE - 8, 2 + WORDS(9));
+	CHECK(pages_of(fd, 0, 1).dirty == 1 && pages_of(fd, 9, 1).dirty == 1);
+	CHECK(pages_of(fd, 1, 8).dirty == 0);
+}
+
+/* The kernel faults in what it reads and pins. */
+static void read_by_kernel(void)
+{
+	int fd = file_on_disk_only(16), region, pipes[2];
+	char *p = file_region(fd, 16, &region), *own = malloc(4 * PAGE);
+	struct iovec ours = { .iov_base = own, .iov_len = 4 * PAGE };
+	struct iovec theirs = { .iov_base = p + 8 * PAGE, .iov_len = 4 * PAGE };
+
+	CHECK(own);
+	CHECK_OK(pipe(pipes));
+	CHECK(write(pipes[1], p, 4 * PAGE) == 4 * PAGE);
+	CHECK(read(pipes[0], own, 4 * PAGE) == 4 * PAGE);
+	check_pattern(own, 4 * PAGE, 1);
+	CHECK(process_vm_readv(getpid(), &ours, 1, &theirs, 1, 0) == 4 * PAGE);
+	check_pattern(own, 4 * PAGE, 1 + WORDS(8));
+	free(own);
+}
+
 static void direct_io(void)
 {
 	int fd = pattern_file(disk, 16), direct = reopen(fd, O_RDWR | O_DIRECT), region;
@@ -241,6 +305,9 @@ static const struct test_case cases[] = {
 	{ "a store after sync_file_range is noticed", noticed_after_writeback, sync_range },
 	{ "a store changes the file's time", time_of_store },
 	{ "what was stored reaches the disk after UNMAP", dirty_after_unmap },
+	{ "faults read from the disk", read_by_faults },
+	{ "a store to what is on the disk only keeps the rest", store_before_read },
+	{ "system calls with buffers that are on the disk only", read_by_kernel },
 	{ "O_DIRECT reads into the region and writes from it", direct_io },
 	{ "an O_DIRECT write to the file is seen", direct_write_below },
 };

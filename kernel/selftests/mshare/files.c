@@ -690,6 +690,38 @@ static void no_space(void)
 	umount_soon();
 }
 
+/* Folios of 2 MiB, mapped by entries of the shared PMD page, that are split and cut. */
+static void huge_folios(void)
+{
+	int fd, region;
+	char *p;
+
+	if (access("/sys/kernel/mm/transparent_hugepage", F_OK))
+		test_skip("no transparent huge pages");
+	fd = file_in_small_mount("huge=always", 1024);
+	p = file_region(fd, 1024, &region);
+	fill(p, 1024 * PAGE, 1);
+	test_note("ShmemPmdMapped is %ld KiB", mem_kib("ShmemPmdMapped"));
+	file_check(fd, 0, 1024 * PAGE, 1);
+	CHECK_OK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 3 * PAGE, PAGE));
+	check_pattern(p, 3 * PAGE, 1);
+	check_zero(p + 3 * PAGE, PAGE);
+	check_pattern(p + 4 * PAGE, 1020 * PAGE, 1 + WORDS(4));
+	CHECK_OK(object_del(region, 700 * PAGE, PAGE));
+	check_pattern(p + 699 * PAGE, PAGE, 1 + WORDS(699));
+	check_pattern(p + 701 * PAGE, 323 * PAGE, 1 + WORDS(701));
+	file_check(fd, 700 * PAGE, PAGE, 1 + WORDS(700));
+	CHECK_OK(ftruncate(fd, 800 * PAGE));
+	CHECK(poke(p + 800 * PAGE, 1) == SIGBUS);
+	check_pattern(p + 701 * PAGE, 99 * PAGE, 1 + WORDS(701));
+	CHECK_OK(object_map(region, 512 * PAGE, PAGE, RW, fd, 3 * PAGE));
+	check_zero(p + 512 * PAGE, PAGE);
+	check_pattern(p + 513 * PAGE, 187 * PAGE, 1 + WORDS(513));
+	CHECK_OK(object_del(region, 0, granule()));
+	CHECK_OK(close(fd));
+	umount_soon();
+}
+
 static const int write_seal = F_SEAL_WRITE, future_write_seal = F_SEAL_FUTURE_WRITE;
 
 static const struct test_case cases_of_kind[] = {
@@ -726,6 +758,7 @@ static const struct test_case other_cases[] = {
 	{ "umount of the file's file system: EBUSY while an object is there", keeps_its_mount },
 	{ "umount of the file's file system: EBUSY while the region is there",
 	  region_keeps_its_mount },
+	{ "a tmpfs of huge folios, which are split and cut", huge_folios },
 	{ "a store that finds no space on the file system: SIGBUS", no_space },
 };
 

@@ -477,39 +477,39 @@ static void part_freed(void)
 {
 	long full, freed;
 	int fd;
-	char *p = simple_region("a", 32 * MIB, &fd);
+	char *p = simple_region("a", 16 * MIB, &fd);
 
-	fill(p, 32 * MIB, 1);
+	fill(p, 16 * MIB, 1);
 	full = mem_kib("Shmem");
-	CHECK_OK(object_del(fd, 8 * MIB, 16 * MIB));
+	CHECK_OK(object_del(fd, 4 * MIB, 8 * MIB));
+	freed = full - mem_kib("Shmem");
+	CHECK_MSG(freed > (long)(7 * KIB) && freed < (long)(9 * KIB), "%ld KiB were freed", freed);
+	CHECK_OK(object_del(fd, MIB, 2 * MIB));	/* of what is a part already */
+	freed = full - mem_kib("Shmem");
+	CHECK_MSG(freed > (long)(9 * KIB) && freed < (long)(11 * KIB), "%ld KiB were freed",
+		  freed);
+	check_pattern(p, MIB, 1);
+	check_pattern(p + 3 * MIB, MIB, 1 + 3 * MIB / 8);
+	check_pattern(p + 12 * MIB, 4 * MIB, 1 + 12 * MIB / 8);
+	CHECK_OK(object_del(fd, 0, 16 * MIB));
 	freed = full - mem_kib("Shmem");
 	CHECK_MSG(freed > (long)(15 * KIB), "%ld KiB were freed", freed);
-	CHECK_OK(object_del(fd, 2 * MIB, MIB));	/* of what is a part already */
-	freed = full - mem_kib("Shmem");
-	CHECK_MSG(freed > (long)(16 * KIB) && freed < (long)(18 * KIB), "%ld KiB were freed",
-		  freed);
-	check_pattern(p, 2 * MIB, 1);
-	check_pattern(p + 3 * MIB, 5 * MIB, 1 + 3 * MIB / 8);
-	check_pattern(p + 24 * MIB, 8 * MIB, 1 + 24 * MIB / 8);
-	CHECK_OK(object_del(fd, 0, 32 * MIB));
-	freed = full - mem_kib("Shmem");
-	CHECK_MSG(freed > (long)(31 * KIB), "%ld KiB were freed", freed);
 }
 
 static void replaced_part_freed(void)
 {
 	long full, freed;
 	int fd;
-	char *p = simple_region("a", 32 * MIB, &fd);
+	char *p = simple_region("a", 16 * MIB, &fd);
 
-	fill(p, 32 * MIB, 1);
+	fill(p, 16 * MIB, 1);
 	full = mem_kib("Shmem");
-	CHECK_OK(object_create(fd, 4 * MIB, 24 * MIB, PROT_READ, ANON, -1, 0));
+	CHECK_OK(object_create(fd, 4 * MIB, 8 * MIB, PROT_READ, ANON, -1, 0));
 	freed = full - mem_kib("Shmem");
-	CHECK_MSG(freed > (long)(23 * KIB), "%ld KiB were freed", freed);
+	CHECK_MSG(freed > (long)(7 * KIB), "%ld KiB were freed", freed);
 	check_pattern(p, 4 * MIB, 1);
-	check_pattern(p + 28 * MIB, 4 * MIB, 1 + 28 * MIB / 8);
-	CHECK(get(p + 4 * MIB) == 0 && get(p + 28 * MIB - 1) == 0);
+	check_pattern(p + 12 * MIB, 4 * MIB, 1 + 12 * MIB / 8);
+	CHECK(get(p + 4 * MIB) == 0 && get(p + 12 * MIB - 1) == 0);
 }
 
 /* What goes lies in several objects, and in parts of them. */
@@ -520,14 +520,14 @@ static void parts_of_several_freed(void)
 	char *p = region_map(fd, RW);
 
 	for (i = 0; i < 4; i++)
-		CHECK_OK(object_add(fd, i * 8 * MIB, 8 * MIB));
-	fill(p, 32 * MIB, 1);
+		CHECK_OK(object_add(fd, i * 4 * MIB, 4 * MIB));
+	fill(p, 16 * MIB, 1);
 	full = mem_kib("Shmem");
-	CHECK_OK(object_del(fd, 4 * MIB, 24 * MIB));
+	CHECK_OK(object_del(fd, 2 * MIB, 12 * MIB));
 	freed = full - mem_kib("Shmem");
-	CHECK_MSG(freed > (long)(23 * KIB), "%ld KiB were freed", freed);
-	check_pattern(p, 4 * MIB, 1);
-	check_pattern(p + 28 * MIB, 4 * MIB, 1 + 28 * MIB / 8);
+	CHECK_MSG(freed > (long)(11 * KIB), "%ld KiB were freed", freed);
+	check_pattern(p, 2 * MIB, 1);
+	check_pattern(p + 14 * MIB, 2 * MIB, 1 + 14 * MIB / 8);
 }
 
 static void refused_part_kept(void)
