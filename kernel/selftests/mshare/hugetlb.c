@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Objects of huge pages, from the machine's pool. The pool is set by each case,
- * and put back in the end.
+ * Objects of huge pages, from the machine's pool, which each case sets.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -61,19 +60,14 @@ static void check_no_marks(const char *p, u64 size)
 		check_zero(p + i, MARK);
 }
 
-static void set_pool(long pages)
+static void need_pool(long pages)
 {
 	char text[32];
 
-	snprintf(text, sizeof(text), "%ld\n", pages);
-	file_write(POOL, text);
-}
-
-static void need_pool(long pages)
-{
-	if (access(POOL, F_OK) || mem_kib("Hugepagesize") != (long)(HUGE / KIB))
-		test_skip("no huge pages of 2 MiB");
-	set_pool(pages);
+	if (mem_kib("Hugepagesize") != (long)(HUGE / KIB))
+		test_skip("huge pages are not of 2 MiB");
+	snprintf(text, sizeof(text), "%ld", pages);
+	test_set(POOL, text);
 	if (mem_kib("HugePages_Total") != pages)
 		test_skip("this machine does not give %ld huge pages", pages);
 	CHECK(mem_kib("HugePages_Free") == pages && mem_kib("HugePages_Rsvd") == 0);
@@ -740,13 +734,5 @@ static const struct test_case cases[] = {
 
 int main(int argc, char **argv)
 {
-	char before[32] = "";
-	int result, pool = open(POOL, O_RDWR);
-
-	if (pool != -1 && read(pool, before, sizeof(before) - 1) < 1)
-		before[0] = 0;
-	result = test_main(argc, argv, cases, ARRAY_SIZE(cases));
-	if (pool != -1 && before[0] && pwrite(pool, before, strlen(before), 0) == -1)
-		printf("# %s is not as it was\n", POOL);
-	return result;
+	return test_main(argc, argv, cases, ARRAY_SIZE(cases));
 }
