@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -746,12 +747,56 @@ static const struct test_case cases_of_kind[] = {
 	{ "MADV_PAGEOUT loses nothing", paged_out },
 };
 
+struct seal_race {
+	int fd;
+	u32 begun;
+	bool sealed;
+};
+
+static void *seal_meanwhile(void *arg)
+{
+	struct seal_race *race = arg;
+
+	while (!__atomic_load_n(&race->begun, __ATOMIC_ACQUIRE))
+		;
+	while (__atomic_load_n(&race->begun, __ATOMIC_ACQUIRE) == 1 && !race->sealed)
+		race->sealed = !fcntl(race->fd, F_ADD_SEALS, F_SEAL_WRITE);
+	return NULL;
+}
+
+/* Between the file's check and the object's place among its mappings nothing can be sealed. */
+static void seal_race(void)
+{
+	const u64 size = 4 * MIB;
+	int rounds = opt_quick ? 10 : 60, i, ret, fd;
+	char *p = simple_region("a", size, &fd);
+
+	for (i = 0; i < rounds; i++) {
+		struct seal_race race = { .fd = memfd_create("race", MFD_ALLOW_SEALING) };
+		pthread_t thread;
+
+		CHECK_OK(race.fd);
+		CHECK_OK(ftruncate(race.fd, size));
+		/* What is replaced takes a while to go. */
+		fill(p, size, i);
+		CHECK(!pthread_create(&thread, NULL, seal_meanwhile, &race));
+		__atomic_store_n(&race.begun, 1, __ATOMIC_RELEASE);
+		ret = object_create(fd, 0, size, RW, MAP_SHARED | MAP_FIXED, race.fd, 0);
+		__atomic_store_n(&race.begun, 2, __ATOMIC_RELEASE);
+		CHECK(!pthread_join(thread, NULL));
+		CHECK_MSG(ret || !race.sealed, "round %d: a sealed memfd is mapped writable", i);
+		CHECK_OK(object_add(fd, 0, size));
+		close(race.fd);
+	}
+}
+
 static const struct test_case other_cases[] = {
 	{ "a file name with a newline is one line of fdinfo", strange_name },
 	{ "F_SEAL_WRITE: EPERM, and read-only works", seal_write, &write_seal },
 	{ "F_SEAL_FUTURE_WRITE: EPERM, and read-only works", seal_write, &future_write_seal },
 	{ "F_SEAL_WRITE while an object is writable: EBUSY", seal_write_of_writable },
 	{ "F_SEAL_FUTURE_WRITE leaves a writable object", seal_future_write_of_writable },
+	{ "no seal slips in while an object is made", seal_race },
 	{ "objects of all kinds side by side", side_by_side },
 	{ "single pages at the ends and in the middle of 64 granules", far_ends },
 	{ "size= counts objects of files", size_limit, .mount_opts = "size=8m" },

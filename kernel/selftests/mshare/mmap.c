@@ -16,6 +16,14 @@
 
 #include "region.h"
 
+/* Of Linux 6.7; Debian 12's headers are older. */
+#ifndef UFFD_FEATURE_WP_UNPOPULATED
+#define UFFD_FEATURE_WP_UNPOPULATED	(1 << 13)
+#endif
+#ifndef UFFD_FEATURE_WP_ASYNC
+#define UFFD_FEATURE_WP_ASYNC		(1 << 15)
+#endif
+
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE	0x100000
 #endif
@@ -380,7 +388,11 @@ static void mlockall_skips(void)
 {
 	char flags[256];
 	char *p = pattern_region(), *q;
+	long shmem;
 
+	/* What an object could hold is not filled by it. */
+	CHECK_OK(object_add(the_fd, 16 * MIB, 16 * MIB));
+	shmem = mem_kib("Shmem");
 	CHECK_OK(mlockall(MCL_CURRENT | MCL_FUTURE));
 	CHECK(status_of(getpid(), "VmLck") < (long)(granule() / KIB));
 	vm_flags(p, flags, sizeof(flags));
@@ -389,8 +401,11 @@ static void mlockall_skips(void)
 	vm_flags(q, flags, sizeof(flags));
 	CHECK_MSG(!strstr(flags, " lo"), "%s", flags);
 	CHECK(status_of(getpid(), "VmLck") < (long)(granule() / KIB));
+	CHECK_MSG(mem_kib("Shmem") - shmem < (long)(8 * KIB), "Shmem grew by %ld KiB",
+		  mem_kib("Shmem") - shmem);
 	check_pattern(q, SIZE, SEED);
 	CHECK_OK(munlockall());
+	CHECK_OK(object_del(the_fd, 16 * MIB, 16 * MIB));
 	CHECK_OK(munmap(q, granule()));
 	intact(p);
 }
@@ -518,6 +533,16 @@ static void userfaultfd_refused(void)
 	CHECK_ERR(ioctl(fd, UFFDIO_REGISTER, &reg), EINVAL);
 	reg.range.len = PAGE;
 	CHECK_ERR(ioctl(fd, UFFDIO_REGISTER, &reg), EINVAL);
+
+	/* Asynchronous write protection is for all kinds of memory but this. */
+	fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	CHECK_OK(fd);
+	api.features = UFFD_FEATURE_WP_ASYNC | UFFD_FEATURE_WP_UNPOPULATED;
+	if (!ioctl(fd, UFFDIO_API, &api)) {
+		reg.mode = UFFDIO_REGISTER_MODE_WP;
+		reg.range.len = granule();
+		CHECK_ERR(ioctl(fd, UFFDIO_REGISTER, &reg), EINVAL);
+	}
 	intact(p);
 }
 
