@@ -264,6 +264,7 @@ static void move_slot(struct worker *w, int s)
 	}
 	for (i = 0; i < SLOT_PAGES; i++) {
 		page[i] = direct + s * SLOT_SIZE + i * PAGE;
+		get(page[i]);	/* only what is in these page tables is moved */
 		node[i] = next_random(&w->random) % 2;
 	}
 	/* A machine of one node answers ENODEV. */
