@@ -18,10 +18,10 @@
 
 /* Of Linux 6.7; Debian 12's headers are older. */
 #ifndef UFFD_FEATURE_WP_UNPOPULATED
-#define UFFD_FEATURE_WP_UNPOPULATED	(1 << 13)
+#define UFFD_FEATURE_WP_UNPOPULATED	0x2000
 #endif
 #ifndef UFFD_FEATURE_WP_ASYNC
-#define UFFD_FEATURE_WP_ASYNC		(1 << 15)
+#define UFFD_FEATURE_WP_ASYNC		0x8000
 #endif
 
 #ifndef MAP_FIXED_NOREPLACE
