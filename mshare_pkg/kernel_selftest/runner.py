@@ -15,7 +15,7 @@ from ..run import tail
 from . import guest, kernel_log
 from .programs import Program
 from .result import Result
-from .transcript import Follower, Transcript
+from .transcript import Follower, ProgramRun, Transcript
 
 #: How much more time a kernel with lockdep and page-table checks gets.
 DEBUG_FACTOR = 4
@@ -32,9 +32,25 @@ _DISKS: dict[str, Callable[[Path], None]] = {"swap.img": guest.write_swap, "data
 _END_SECONDS = 15
 
 
+def tell_tests(run: ProgramRun) -> str:
+    """A line for a person about a test program that has ended."""
+    passed = sum(case.outcome == "passed" for case in run.report.cases)
+    bad = sum(case.outcome == "failed" for case in run.report.cases) + len(run.problems())
+    return f"{run.name:8} {passed:3} passed{f', {bad} FAILED' if bad else ''} ({run.seconds:.0f} s)"
+
+
 @dataclass(frozen=True)
 class Plan:
-    """What to run where. `memory` in MiB; `timeout` in seconds, None for the usual one."""
+    """What to run where.
+
+    Attributes:
+        memory: in MiB.
+        timeout: of the whole run in seconds; None for the usual one.
+        case_seconds: limit of one case, of a kernel that is no debug build.
+        program_seconds: the same of a program; None for the usual one.
+        title: what runs, for the progress that a person sees.
+        tell: a line for that person about a program that has ended.
+    """
 
     root: Path
     image: Path
@@ -46,6 +62,10 @@ class Plan:
     memory: int = 1024
     timeout: float | None = None
     append: str = ""
+    case_seconds: int = CASE_SECONDS
+    program_seconds: int | None = None
+    title: str = "kernel selftests"
+    tell: Callable[[ProgramRun], str] = tell_tests
 
     @property
     def factor(self) -> int:
@@ -66,13 +86,13 @@ def execute(plan: Plan) -> Result:
         UserError: another run is using the same directory.
     """
     with _work_directory(plan.work):
-        with ui.step("compiling the kernel selftests"):
+        with ui.step(f"compiling the {plan.title}"):
             guest.build_tests(plan.root, plan.work / "tests", [program.name for program in plan.programs])
         init = guest.init_script(
             plan.programs,
             quick=plan.quick,
-            case_seconds=CASE_SECONDS * plan.factor,
-            program_seconds=PROGRAM_SECONDS[not plan.quick] * plan.factor,
+            case_seconds=plan.case_seconds * plan.factor,
+            program_seconds=(plan.program_seconds or PROGRAM_SECONDS[not plan.quick]) * plan.factor,
         )
         guest.write_initramfs(plan.work / "initramfs.cpio", plan.work / "tests", plan.programs, init)
         for name, write in _DISKS.items():
@@ -88,7 +108,7 @@ def _work_directory(path: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise UserError(
-                f"another run of the selftests is using {path}", "wait for it, or name another --output"
+                f"another run in a guest is using {path}", "wait for it, or name another --output"
             ) from error
         yield
 
@@ -120,7 +140,7 @@ def _boot(plan: Plan) -> Result:
     log = plan.work / "qemu.log"
     total = len(plan.programs)
     with (
-        ui.step(f"kernel selftests in a guest with {plan.cpus} CPUs, {plan.memory} MiB", total) as step,
+        ui.step(f"{plan.title} in a guest with {plan.cpus} CPUs, {plan.memory} MiB", total) as step,
         qemu.machine(qemu_arguments(plan), log=log) as process,
     ):
         problems = _follow(plan, transcript, Follower(output), process.poll, step)
@@ -138,6 +158,15 @@ def _boot(plan: Plan) -> Result:
         seconds=time.monotonic() - start,
         console=console,
     )
+
+
+def _doing(transcript: Transcript) -> str:
+    """What the guest is at: its program, and the last note that it printed."""
+    if not transcript.runs:
+        return "booting"
+    run = transcript.runs[-1]
+    note = next((line for line in reversed(run.lines) if line.startswith("# ")), "")
+    return f"{run.name} {note.removeprefix('# ')[:60]}".rstrip()
 
 
 def _place(transcript: Transcript) -> str:
@@ -167,13 +196,9 @@ def _follow(
         transcript.feed(follower.more())
         finished = [run for run in transcript.runs if run.exit_code is not None]
         for run in finished[said:]:
-            passed = sum(case.outcome == "passed" for case in run.report.cases)
-            bad = sum(case.outcome == "failed" for case in run.report.cases) + len(run.problems())
-            ui.say(
-                f"  {run.name:8} {passed:3} passed{f', {bad} FAILED' if bad else ''} ({run.seconds:.0f} s)"
-            )
+            ui.say(f"  {plan.tell(run)}")
         said = len(finished)
-        step.update(said, len(plan.programs), transcript.runs[-1].name if transcript.runs else "booting")
+        step.update(said, len(plan.programs), _doing(transcript))
         if transcript.done and not closing:
             closing = True
             deadline = time.monotonic() + _END_SECONDS
