@@ -1,4 +1,4 @@
-"""`mshare kernel`: build kernel packages, test a kernel, and write the change as mails."""
+"""`mshare kernel`: build kernel packages, test and measure a kernel, and write the change as mails."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from .. import ui
+from ..bench.command import command as bench
 from ..errors import UserError
 from ..kernel import base as bases
 from ..kernel import build as builds
@@ -25,12 +26,13 @@ _DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
 
 @click.group
 def command() -> None:
-    """Build kernels with msharefs, test them, and write the change as mails."""
+    """Build kernels with msharefs, test and measure them, and write the change as mails."""
 
 
 command.add_command(selftest)
 command.add_command(endure)
 command.add_command(mutants)
+command.add_command(bench)
 
 
 @command.command
