@@ -31,7 +31,7 @@ endure: ## ten million random operations on regions, by seed, checked by an orac
 mutants: ## break the kernel on purpose, once for each patch in kernel/mutants, and see a selftest fail
 	@$(STAGES) mutants
 
-bench: ## what sharing saves, measured on one machine: build/bench/report.html
+bench: ## msharefs beside a memfd and huge pages, measured in a guest: build/bench/bench.md
 	@$(STAGES) bench
 
 lint: setup ## ruff, mypy, yamllint, ansible-lint, ansible-test sanity, checkpatch
@@ -41,7 +41,7 @@ unit: setup ## the tests that need no machine
 	@PATH="$(CURDIR)/$(VENV):$$PATH" $(VENV)/python -m pytest -q -n 2 tests/unit tests/modules
 
 clean: ## remove what the targets made in the checkout (caches in the home directory stay)
-	@for lab in build/lab build/demo build/bench/lab build/fleet build/molecule/default/lab; do \
+	@for lab in build/lab build/demo build/fleet build/molecule/default/lab; do \
 		[ ! -d $$lab ] || $(VENV)/mshare lab down --dir $$lab || exit; \
 	done
 	rm -rf build .mypy_cache .ruff_cache .pytest_cache .ansible
