@@ -56,6 +56,8 @@ def _until(found: Mapping[str, Any], size: str) -> Iterable[str]:
     yield f"## Until the k-th process has touched {size}"
     yield ""
     yield "One process after the other attaches and touches every page; the first stores, the others load."
+    later = ", ".join(f"{found['seconds_of_a_later_one'][kind] * 1000:.3g} ms ({kind})" for kind in KINDS)
+    yield f"The times are of one run; the median of the processes after the first is {later}."
     yield ""
     yield from _head(
         [

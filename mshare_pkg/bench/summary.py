@@ -147,7 +147,7 @@ def _tables(measured: Measured, size: int) -> dict[str, Any]:
 def _until(measured: Measured, size: int) -> dict[str, Any]:
     """Faults and time until the k-th process has touched everything, each after the one before."""
     at = [count - 1 for count in counts(int(measured.machine["processes"]))]
-    faults, seconds, last = {}, {}, {}
+    faults, seconds, last, later = {}, {}, {}, {}
     for kind in KINDS:
         line = _many(measured, kind, size)
         spent = [a + b for a, b in zip(line["attach_ns"], line["touch_ns"], strict=True)]
@@ -156,11 +156,13 @@ def _until(measured: Measured, size: int) -> dict[str, Any]:
         seconds[kind] = [total[k] / 1e9 for k in at]
         faults[kind] = [summed[k] for k in at]
         last[kind] = [line["faults"][k] for k in at]
+        later[kind] = median(spent[1:]) / 1e9
     return {
         "processes": [k + 1 for k in at],
         "faults": faults,
         "faults_of_the_last": last,
         "seconds": seconds,
+        "seconds_of_a_later_one": later,
         "times_better": {
             kind: [other / own for own, other in zip(seconds[REGION], seconds[kind], strict=True)]
             for kind in OTHERS

@@ -43,6 +43,9 @@ def test_until_the_kth_process(report: dict[str, Any]) -> None:
     assert until["faults_of_the_last"]["memfd"] == [8192, 512, 512]
     assert until["faults"]["memfd"] == [8192, 8704, 9728]
     assert until["seconds"]["msharefs"] == pytest.approx([10e-6, 12e-6, 16e-6])
+    assert until["seconds_of_a_later_one"] == pytest.approx(
+        {"msharefs": 2e-6, "memfd": 4e-6, "hugetlb": 3e-6}
+    )
     assert until["times_better"]["memfd"] == pytest.approx([1, 14 / 12, 22 / 16])
 
 
