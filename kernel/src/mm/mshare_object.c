@@ -327,13 +327,14 @@ static pgtable_t detach_pte_page(struct mm_struct *host, unsigned long addr)
 	pml = pmd_lock(host, pmd);
 	value = *pmd;
 	if (!pmd_none(value) && !WARN_ON_ONCE(pmd_leaf(value))) {
-		/* Processes that walk the table know it by its lock. */
+		/*
+		 * Processes that walk the table know it by its lock, which is
+		 * another one: CONFIG_MSHARE needs split locks.
+		 */
 		ptl = pte_lockptr(host, pmd);
-		if (ptl != pml)
-			spin_lock_nested(ptl, SINGLE_DEPTH_NESTING);
+		spin_lock_nested(ptl, SINGLE_DEPTH_NESTING);
 		pmd_clear(pmd);
-		if (ptl != pml)
-			spin_unlock(ptl);
+		spin_unlock(ptl);
 		table = pmd_pgtable(value);
 		page_table_check_pte_clear_range(host, addr, value);
 	}
