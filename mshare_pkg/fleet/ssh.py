@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
 import fabric
+import fabric.runners
 
 from ..errors import InfraError
 from .inventory import Host
@@ -21,13 +23,21 @@ class _Refuse:
         raise InfraError(f"the key of {hostname} ({key.get_name()}) is not in the known hosts")
 
 
+class _Remote(fabric.runners.Remote):  # type: ignore[misc]  # fabric has no types
+    """A command on a host; when its time is over, the connection may be closed before this comes to it."""
+
+    def kill(self) -> None:
+        """Called in a timer's thread, where an error would be a traceback for the user and no more."""
+        with contextlib.suppress(EOFError, OSError):
+            super().kill()
+
+
 def connection(host: Host, timeout: float) -> Any:
     """A Fabric connection, not open yet, that refuses hosts whose key is not known.
 
     Args:
         host: its `ansible_*` variables say where and how; known hosts come from `UserKnownHostsFile` among
-        its ssh
-            options, else from the user's own file.
+            its ssh options, else from the user's own file.
         timeout: seconds for each step of connecting.
     """
     key = host.text("ansible_ssh_private_key_file", "ansible_private_key_file")
@@ -44,6 +54,7 @@ def connection(host: Host, timeout: float) -> Any:
         port=int(host.text("ansible_port", "ansible_ssh_port", default=DEFAULT_PORT)),
         connect_timeout=timeout,
         connect_kwargs=arguments,
+        config=fabric.Config(overrides={"runners": {"remote": _Remote}}),
     )
     known = host.ssh_options.get("userknownhostsfile", "")
     for name in known.split():
