@@ -53,8 +53,8 @@ class Base:
             raise UserError(
                 f"base {self.series}: {self.source_package} has upstream version {version}, "
                 f"which is not within {self.upstream}",
-                "choose another base, or check that the patches apply to this version and widen the bounds in "
-                f"kernel/bases/{self.series}.toml",
+                "choose another base, or check that the patches apply to this version and widen the bounds "
+                f"in kernel/bases/{self.series}.toml",
             )
 
     def check_flavour(self, flavour: str) -> None:

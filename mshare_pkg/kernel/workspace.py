@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from .. import ui
 from ..errors import UserError
 from ..paths import cache_dir
+from ..run import run
 from .config import configure
 from .files import locked, write_json
 from .inputs import Inputs, build_key
@@ -87,7 +89,26 @@ class Workspace:
 
     def remove(self) -> None:
         """Remove the work directory."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        _throw_away(self.path)
+        _empty_trash()
+
+
+def _throw_away(path: Path) -> None:
+    path.rename(cache_dir("trash") / f"{path.name}-{time.time_ns()}")
+
+
+def _empty_trash() -> None:
+    """Remove what was thrown away, in the background: a kernel tree has 87,000 files, minutes on a busy disk.
+
+    What a remover that was ended has left goes with the next one.
+    """
+    if trash := list(cache_dir("trash").iterdir()):
+        run(
+            ["setsid", "--fork", "nice", "rm", "-rf", "--", *map(str, trash)],
+            doing="removing old work trees",
+            log=Path(os.devnull),
+            check=False,
+        )
 
 
 def prune() -> None:
@@ -95,4 +116,5 @@ def prune() -> None:
     for path in cache_dir("work").iterdir():
         if time.time() - path.stat().st_mtime > KEEP_UNFINISHED:
             with locked(cache_dir("locks") / f"work-{path.name}"):
-                shutil.rmtree(path, ignore_errors=True)
+                _throw_away(path)
+    _empty_trash()
