@@ -23,7 +23,7 @@ print(open('/proc/self/cgroup').read().strip())
 
 def charged(machine: Machine) -> int:
     """Bytes of memory that are charged to the slice of regions."""
-    return int(machine.out("cat", "/sys/fs/cgroup/mshare-regions.slice/memory.current"))
+    return int(machine.out("cat", "/sys/fs/cgroup/mshare.slice/mshare-regions.slice/memory.current"))
 
 
 def test_a_unit_that_requires_a_region_starts_after_it(databases: Fleet) -> None:
@@ -60,7 +60,7 @@ def test_limits_change_under_regions_in_use(databases: Fleet, good: Path) -> Non
     done = databases.play("configure", **variables(good, **limits))
     assert done.returncode == 0, done.output[-6000:]
     for machine in databases.machines.values():
-        limit = machine.out("cat", "/sys/fs/cgroup/mshare-regions.slice/memory.max")
+        limit = machine.out("cat", "/sys/fs/cgroup/mshare.slice/mshare-regions.slice/memory.max")
         assert limit == str(512 << 20)
         assert "nr_regions=32" in machine.out("findmnt", "-n", "-o", "OPTIONS", "/sys/fs/mshare")
         assert "nr_regions=32" in machine.out("systemctl", "cat", "sys-fs-mshare.mount")
