@@ -12,6 +12,7 @@ import click
 
 from .. import ui
 from ..errors import UserError
+from ..kernel import options
 from ..kernel_selftest import guest
 from ..paths import project_root
 from . import page, plot, run, summary
@@ -42,31 +43,15 @@ def write(report: Mapping[str, Any], output: Path) -> Path:
 
 
 @click.command(name="bench")
-@click.option(
-    "--build",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("build/kernel"),
-    show_default=True,
-    help="Kernel build to measure: the directory with build.json.",
-)
-@click.option(
-    "--vmlinuz", type=click.Path(path_type=Path), help="Kernel image to measure, in place of a build."
-)
+@options.of_build("measure")
 @click.option("--quick", is_flag=True, help="Few processes, little memory, few rounds: a minute or two.")
 @click.option("--processes", type=int, help="Up to so many, a power of two; default 256, quick 16.")
 @click.option("--mib", type=int, help="MiB that each touches, a multiple of 32; default 64, quick 32.")
 @click.option("--rounds", type=int, help="Rounds for the medians; default 5, quick 3.")
-@click.option("--cpus", type=click.IntRange(1, 64), default=2, show_default=True, help="Virtual CPUs.")
-@click.option("--memory", type=click.IntRange(512), default=1024, show_default=True, help="Memory in MiB.")
-@click.option("--timeout", type=click.FloatRange(1), help="Limit of the whole run in seconds.")
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("build/bench"),
-    show_default=True,
-    help="Directory for bench.md, bench.svg and bench.json, and for the guest's files.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the report on standard output.")
+@options.of_guest()
+@options.timeout()
+@options.output("build/bench", "bench.md, bench.svg and bench.json, and for the guest's files")
+@options.as_json("the report")
 def command(
     *,
     build: Path,

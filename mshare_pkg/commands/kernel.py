@@ -13,7 +13,7 @@ from ..bench.command import command as bench
 from ..errors import UserError
 from ..kernel import base as bases
 from ..kernel import build as builds
-from ..kernel import mail
+from ..kernel import mail, options
 from ..kernel.inputs import Request
 from ..kernel_selftest.command import command as selftest
 from ..kernel_selftest.endure_command import command as endure
@@ -36,21 +36,13 @@ command.add_command(bench)
 
 
 @command.command
-@click.option("--base", default="6.12", show_default=True, help="Kernel base: a file in kernel/bases.")
-@click.option("--flavour", default="vm", show_default=True, help="Configuration flavour.")
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("build/kernel"),
-    show_default=True,
-    help="Directory for packages and build.json.",
-)
+@options.of_source()
+@options.output("build/kernel", "packages and build.json")
 @click.option("--series", type=_DIRECTORY, help="Directory with another quilt series, in place of ours.")
 @click.option("--src", type=_DIRECTORY, help="Directory with new kernel files, in place of kernel/src.")
 @click.option("--revision", type=click.IntRange(1, 9999), help="N of -mshareN; else the smallest free one.")
 @click.option("--debug", is_flag=True, help="Add the checks of kernel/config/debug.config.")
-@click.option("--jobs", type=click.IntRange(1), help="Compilers at once; else one for each CPU.")
-@click.option("--json", "as_json", is_flag=True, help="Print build.json on standard output.")
+@options.as_json("build.json")
 @click.option("--dry-run", is_flag=True, help="Say what would be built, and build nothing.")
 def build(
     *,
@@ -101,16 +93,10 @@ def _git_identity(root: Path) -> str:
 
 @command.command
 @click.option("--base", default="6.12", show_default=True, help="Kernel base whose series is written.")
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("build/patches"),
-    show_default=True,
-    help="Directory for the mails.",
-)
+@options.output("build/patches", "the mails")
 @click.option("--from", "sender", help='Sender, "Name <address>"; else as git knows you.')
 @click.option("--signoff", is_flag=True, help="Add your Signed-off-by line to each mail.")
-@click.option("--json", "as_json", is_flag=True, help="Print the list of files on standard output.")
+@options.as_json("the list of files")
 def patch(*, base: str, output: Path, sender: str | None, signoff: bool, as_json: bool) -> None:
     """Write the whole change as a series of mails."""
     root = project_root()

@@ -8,34 +8,21 @@ import click
 
 from .. import ui
 from ..errors import CheckFailed
+from ..kernel import options
 from ..paths import project_root
 from . import guest, programs, runner
 
 
 @click.command(name="selftest")
-@click.option(
-    "--build",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("build/kernel"),
-    show_default=True,
-    help="Kernel build to test: the directory with build.json.",
-)
-@click.option("--vmlinuz", type=click.Path(path_type=Path), help="Kernel image to test, in place of a build.")
+@options.of_build("test")
 @click.option("--quick", is_flag=True, help="Fewer rounds: about three minutes under software emulation.")
 @click.option("--only", multiple=True, metavar="NAME", help="Run this program only; may be given again.")
-@click.option("--cpus", type=click.IntRange(1, 64), default=2, show_default=True, help="Virtual CPUs.")
-@click.option("--memory", type=click.IntRange(512), default=1024, show_default=True, help="Memory in MiB.")
-@click.option("--timeout", type=click.FloatRange(1), help="Limit of the whole run in seconds.")
+@options.of_guest()
+@options.timeout()
 @click.option("--append", default="", metavar="TEXT", help="More words for the kernel's command line.")
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("build/selftest"),
-    show_default=True,
-    help="Directory for the programs, the guest's files and its logs.",
-)
+@options.output("build/selftest", "the programs, the guest's files and its logs")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write JUnit XML there.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result on standard output.")
+@options.as_json("the result")
 def command(
     *,
     build: Path,

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from .. import ui
+from ..kernel import options
 from ..paths import project_root
 from . import endure, guest, runner
 from .result import Result
@@ -16,14 +17,7 @@ _MOST_SECONDS = 1000
 
 
 @click.command(name="endure")
-@click.option(
-    "--build",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("build/kernel"),
-    show_default=True,
-    help="Kernel build to test: the directory with build.json.",
-)
-@click.option("--vmlinuz", type=click.Path(path_type=Path), help="Kernel image to test, in place of a build.")
+@options.of_build("test")
 @click.option(
     "--operations", type=click.IntRange(1), default=10_000_000, show_default=True, help="Stop after so many."
 )
@@ -34,16 +28,9 @@ _MOST_SECONDS = 1000
     show_default=True,
     help="Seconds of one boot.",
 )
-@click.option("--cpus", type=click.IntRange(1, 64), default=4, show_default=True, help="Virtual CPUs.")
-@click.option("--memory", type=click.IntRange(512), default=2048, show_default=True, help="Memory in MiB.")
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("build/endure"),
-    show_default=True,
-    help="Directory for state.json, and for the guest's files and logs.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the state on standard output.")
+@options.of_guest(cpus=4, memory=2048)
+@options.output("build/endure", "state.json, and for the guest's files and logs")
+@options.as_json("the state")
 def command(
     *,
     build: Path,

@@ -10,6 +10,7 @@ import click
 
 from .. import ui
 from ..kernel import base as bases
+from ..kernel import options
 from ..kernel.inputs import Request
 from ..paths import project_root
 from . import mutants, runner
@@ -18,19 +19,11 @@ from .result import Result
 
 
 @click.command(name="mutants")
-@click.option("--base", default="6.12", show_default=True, help="Kernel base: a file in kernel/bases.")
-@click.option("--flavour", default="vm", show_default=True, help="Configuration flavour.")
+@options.of_source()
 @click.option("--only", multiple=True, metavar="NAME", help="Try this mutant only; may be given again.")
 @click.option("--list", "listing", is_flag=True, help="Name the mutants and the cases that must fail.")
-@click.option("--jobs", type=click.IntRange(1), help="Compilers at once; else one for each CPU.")
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("build/mutants"),
-    show_default=True,
-    help="Directory for the images, the guests' files and logs.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print how each was noticed on standard output.")
+@options.output("build/mutants", "the images, the guests' files and logs")
+@options.as_json("how each was noticed")
 def command(
     *,
     base: str,
