@@ -5,7 +5,7 @@ STAGES := $(PYTHON) -m mshare_pkg.stages
 
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test test-kernel test-kernel-debug endure mutants bench lint unit clean
+.PHONY: help setup demo test test-kernel test-kernel-debug endure mutants bench cost lint unit clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ mutants: ## break the kernel on purpose, once for each patch in kernel/mutants, 
 
 bench: ## msharefs beside a memfd and huge pages, measured in a guest: build/bench/bench.md
 	@$(STAGES) bench
+
+cost: ## instructions of faults, calls, fork and exec without msharefs and with it: build/cost/cost.md
+	@$(STAGES) cost
 
 lint: setup ## ruff, mypy, yamllint, ansible-lint, ansible-test sanity, checkpatch
 	@$(VENV)/python -m mshare_pkg.stages.lint

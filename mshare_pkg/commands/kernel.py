@@ -10,6 +10,7 @@ import click
 
 from .. import ui
 from ..bench.command import command as bench
+from ..cost.command import command as cost
 from ..errors import UserError
 from ..kernel import base as bases
 from ..kernel import build as builds
@@ -33,6 +34,7 @@ command.add_command(selftest)
 command.add_command(endure)
 command.add_command(mutants)
 command.add_command(bench)
+command.add_command(cost)
 
 
 @command.command
@@ -40,6 +42,11 @@ command.add_command(bench)
 @options.output("build/kernel", "packages and build.json")
 @click.option("--series", type=_DIRECTORY, help="Directory with another quilt series, in place of ours.")
 @click.option("--src", type=_DIRECTORY, help="Directory with new kernel files, in place of kernel/src.")
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Configuration fragment in place of kernel/config/mshare.config.",
+)
 @click.option("--revision", type=click.IntRange(1, 9999), help="N of -mshareN; else the smallest free one.")
 @click.option("--debug", is_flag=True, help="Add the checks of kernel/config/debug.config.")
 @options.as_json("build.json")
@@ -51,6 +58,7 @@ def build(
     output: Path,
     series: Path | None,
     src: Path | None,
+    config: Path | None,
     revision: int | None,
     debug: bool,
     jobs: int | None,
@@ -59,7 +67,7 @@ def build(
 ) -> None:
     """Build Debian packages of a kernel with msharefs."""
     root = project_root()
-    request = Request(root, bases.load(base, root), flavour, debug, series, src, revision)
+    request = Request(root, bases.load(base, root), flavour, debug, series, src, revision, config)
     if dry_run:
         planned = builds.dry_run(request)
         ui.say(

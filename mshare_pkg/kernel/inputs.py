@@ -31,6 +31,7 @@ class Request:
         series: directory with another quilt series in place of ours, or None.
         src: directory with other new files in place of kernel/src, or None.
         revision: N of -mshareN, or None for the smallest that is free.
+        config: fragment in place of mshare.config, or None.
     """
 
     root: Path
@@ -40,6 +41,7 @@ class Request:
     series: Path | None = None
     src: Path | None = None
     revision: int | None = None
+    config: Path | None = None
 
     @property
     def full_flavour(self) -> str:
@@ -102,7 +104,7 @@ def gather(request: Request, source: Source, architecture: str, toolchain: dict[
 
     Ours are kernel/patches/BASE, kernel/src and the fragments FLAVOUR.config, mshare.config and, with debug,
     debug.config. Another series stands in for patches and new files both (name kernel/src to keep ours), and
-    a file `config` beside it takes the place of mshare.config.
+    a file `config` beside it takes the place of mshare.config, as the request's own fragment does.
 
     Raises:
         UserError: a file or directory is missing or wrong.
@@ -119,7 +121,7 @@ def gather(request: Request, source: Source, architecture: str, toolchain: dict[
         )
     own_config = series / "config"
     carried = own_config if not ours and own_config.is_file() else config / "mshare.config"
-    fragments = [config / f"{request.flavour}.config", carried]
+    fragments = [config / f"{request.flavour}.config", request.config or carried]
     if request.debug:
         fragments.append(config / "debug.config")
     for path in fragments:

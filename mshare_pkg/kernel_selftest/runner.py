@@ -46,6 +46,7 @@ class Plan:
     Attributes:
         memory: in MiB.
         timeout: of the whole run in seconds; None for the usual one.
+        counting: let the time stamp counter count instructions; one CPU only.
         case_seconds: limit of one case, of a kernel that is no debug build.
         program_seconds: the same of a program; None for the usual one.
         title: what runs, for the progress that a person sees.
@@ -62,6 +63,7 @@ class Plan:
     memory: int = 1024
     timeout: float | None = None
     append: str = ""
+    counting: bool = False
     case_seconds: int = CASE_SECONDS
     program_seconds: int | None = None
     title: str = "kernel selftests"
@@ -119,7 +121,7 @@ def qemu_arguments(plan: Plan) -> list[str]:
     fixed = "console=ttyS0 rdinit=/init panic=-1 loglevel=7 printk.devkmsg=on numa=fake=2"
     append = f"{fixed} {plan.append}".strip()
     return [
-        *qemu.EMULATION,
+        *(qemu.COUNTING if plan.counting else qemu.EMULATION),
         *("-smp", str(plan.cpus), "-m", str(plan.memory), "-no-reboot", "-nodefaults", "-display", "none"),
         *("-kernel", str(plan.image), "-initrd", str(plan.work / "initramfs.cpio"), "-append", append),
         *("-serial", f"file:{plan.work / 'console.log'}", "-serial", f"file:{plan.work / 'tests.log'}"),

@@ -98,6 +98,12 @@ BENCH = Stage(
     "the program's output is build/bench/tests.log; a shorter run: .venv/bin/mshare kernel bench --quick",
 )
 
+COST = Stage(
+    "cost",
+    ("mshare", "kernel", "cost", "--output", "build/cost"),
+    "each kernel's counts are build/cost/KERNEL/tests.log",
+)
+
 PUBLISH = Stage("publish", ("mshare", "repo", "publish", "build/kernel", "--repo", "build/repo"))
 MOLECULE = Stage(
     "molecule",
@@ -153,6 +159,7 @@ PLANS = {
             (lab_down("build/demo"),),
         ),
         Plan("bench", (SETUP, KERNEL, BENCH)),
+        Plan("cost", (SETUP, COST)),
         Plan(
             "test",
             (SETUP, LINT, UNIT, KERNEL, QUICK, PUBLISH, MOLECULE, lab_up("build/fleet", 2), FLEET),

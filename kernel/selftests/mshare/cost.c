@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * How many instructions common calls and faults take, on any kernel: what
+ * msharefs costs those that do not use it is the difference between kernels.
+ *
+ * The machine must count instructions by its time stamp counter, as QEMU does
+ * with -icount shift=0, and have one CPU. This measures and judges nothing: a
+ * line of JSON for each measurement. Nothing in here needs msharefs.
+ *
+ * Options: -n rounds, -t seconds that the whole may take. The only argument
+ * "exit" does nothing; it is what the program executes to measure exec.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "region.h"
+
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT	21
+#endif
+
+#define PAGES	1024UL
+#define LENGTH	(PAGES * PAGE)
+#define PIPE	16UL	/* pages that fit into a pipe */
+
+struct measure {
+	const char *name;
+	/* What was done so often, and the instructions of it all. */
+	unsigned long (*run)(u64 *instructions);
+};
+
+static int memory;		/* a memfd of PAGES pages, all there */
+static const char *disk_file;
+static int disk_fd;
+
+static inline u64 counter(void)
+{
+	u32 low, high;
+
+	asm volatile("rdtsc" : "=a" (low), "=d" (high) :: "memory");
+	return (u64)high << 32 | low;
+}
+
+static void store_all(char *p)
+{
+	unsigned long i;
+
+	for (i = 0; i < PAGES; i++)
+		*(volatile char *)(p + i * PAGE) = 1;
+}
+
+static void load_all(const char *p)
+{
+	unsigned long i;
+
+	for (i = 0; i < PAGES; i++)
+		(void)*(const volatile char *)(p + i * PAGE);
+}
+
+static char *map(int flags, int fd)
+{
+	char *p = mmap(NULL, LENGTH, RW, flags, fd, 0);
+
+	CHECK_OK(p);
+	/* One fault a page: huge pages would make it depend on what is free. */
+	CHECK_OK(madvise(p, LENGTH, MADV_NOHUGEPAGE));
+	return p;
+}
+
+static char *map_anonymous(void)
+{
+	return map(MAP_PRIVATE | MAP_ANONYMOUS, -1);
+}
+
+static unsigned long fault_anonymous(u64 *instructions)
+{
+	char *p = map_anonymous();
+	u64 from = counter();
+
+	store_all(p);
+	*instructions = counter() - from;
+	CHECK_OK(munmap(p, LENGTH));
+	return PAGES;
+}
+
+static unsigned long fault_shared(u64 *instructions)
+{
+	char *p = map(MAP_SHARED, memory);
+	u64 from = counter();
+
+	store_all(p);
+	*instructions = counter() - from;
+	CHECK_OK(munmap(p, LENGTH));
+	return PAGES;
+}
+
+static unsigned long fault_around(u64 *instructions)
+{
+	char *p = map(MAP_SHARED, memory);
+	u64 from = counter();
+
+	load_all(p);
+	*instructions = counter() - from;
+	CHECK_OK(munmap(p, LENGTH));
+	return PAGES;
+}
+
+static unsigned long fault_copy(u64 *instructions)
+{
+	char *p = map(MAP_PRIVATE, memory);
+	u64 from;
+
+	load_all(p);
+	from = counter();
+	store_all(p);
+	*instructions = counter() - from;
+	CHECK_OK(munmap(p, LENGTH));
+	return PAGES;
+}
+
+static unsigned long map_unmap(u64 *instructions)
+{
+	const unsigned long n = 3000;
+	u64 from = counter();
+	unsigned long i;
+
+	for (i = 0; i < n; i++) {
+		void *p = mmap(NULL, LENGTH, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		munmap(p, LENGTH);
+	}
+	*instructions = counter() - from;
+	return n;
+}
+
+static unsigned long unmap_touched(u64 *instructions)
+{
+	char *p = map_anonymous();
+	u64 from;
+
+	store_all(p);
+	from = counter();
+	CHECK_OK(munmap(p, LENGTH));
+	*instructions = counter() - from;
+	return PAGES;
+}
+
+static unsigned long dontneed(u64 *instructions)
+{
+	char *p = map_anonymous();
+	u64 from;
+
+	store_all(p);
+	from = counter();
+	CHECK_OK(madvise(p, LENGTH, MADV_DONTNEED));
+	*instructions = counter() - from;
+	CHECK_OK(munmap(p, LENGTH));
+	return PAGES;
+}
+
+static unsigned long protect(u64 *instructions)
+{
+	const unsigned long n = 3000;
+	char *p = map_anonymous();
+	u64 from = counter();
+	unsigned long i;
+
+	for (i = 0; i < n; i++) {
+		mprotect(p, LENGTH, PROT_READ);
+		mprotect(p, LENGTH, RW);
+	}
+	*instructions = counter() - from;
+	CHECK_OK(munmap(p, LENGTH));
+	return n;
+}
+
+/* Page by page: from one place in a page table to another. */
+static unsigned long move(u64 *instructions)
+{
+	char *p = map_anonymous(), *room, *to;
+	u64 from;
+
+	room = mmap(NULL, LENGTH + PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK_OK(room);
+	/* Not by as much as a page table covers, which would move whole tables. */
+	to = room + ((uintptr_t)(p - room) % (512 * PAGE) ? 0 : PAGE);
+	store_all(p);
+	from = counter();
+	CHECK_OK(mremap(p, LENGTH, LENGTH, MREMAP_MAYMOVE | MREMAP_FIXED, to));
+	*instructions = counter() - from;
+	CHECK_OK(munmap(room, LENGTH + PAGE));
+	return PAGES;
+}
+
+static unsigned long lock_unlock(u64 *instructions)
+{
+	char *p = map_anonymous();
+	u64 from;
+
+	store_all(p);
+	from = counter();
+	CHECK_OK(mlock(p, LENGTH));
+	CHECK_OK(munlock(p, LENGTH));
+	*instructions = counter() - from;
+	CHECK_OK(munmap(p, LENGTH));
+	return PAGES;
+}
+
+static u64 fork_exit_wait(unsigned long n)
+{
+	u64 from = counter();
+
+	while (n--) {
+		pid_t pid = fork();
+
+		if (!pid)
+			_exit(0);
+		CHECK_OK(pid);
+		CHECK_OK(waitpid(pid, NULL, 0));
+	}
+	return counter() - from;
+}
+
+static unsigned long fork_small(u64 *instructions)
+{
+	const unsigned long n = 60;
+
+	*instructions = fork_exit_wait(n);
+	return n;
+}
+
+static unsigned long fork_touched(u64 *instructions)
+{
+	const unsigned long n = 30;
+	char *p = map_anonymous();
+
+	store_all(p);
+	*instructions = fork_exit_wait(n);
+	CHECK_OK(munmap(p, LENGTH));
+	return n;
+}
+
+static void execute_once(void)
+{
+	static char * const argv[] = { "cost", "exit", NULL };
+	static char * const envp[] = { NULL };
+	pid_t pid = vfork();
+	int status;
+
+	if (!pid) {
+		execve("/proc/self/exe", argv, envp);
+		_exit(1);
+	}
+	CHECK_OK(pid);
+	CHECK_OK(waitpid(pid, &status, 0));
+	CHECK(!status);
+}
+
+static unsigned long execute(u64 *instructions)
+{
+	const unsigned long n = 40;
+	u64 from = counter();
+	unsigned long i;
+
+	for (i = 0; i < n; i++)
+		execute_once();
+	*instructions = counter() - from;
+	return n;
+}
+
+/* What takes pages for a moment without long-term pins: get_user_pages_fast. */
+static unsigned long splice_pages(u64 *instructions)
+{
+	const unsigned long n = 64;
+	char *p = map_anonymous();
+	struct iovec pages = { .iov_base = p, .iov_len = PIPE * PAGE };
+	int null = open("/dev/null", O_WRONLY), pipes[2];
+	unsigned long i;
+	u64 from;
+
+	CHECK_OK(null);
+	CHECK_OK(pipe(pipes));
+	store_all(p);
+	from = counter();
+	for (i = 0; i < n; i++) {
+		CHECK(vmsplice(pipes[1], &pages, 1, 0) == PIPE * PAGE);
+		CHECK(splice(pipes[0], NULL, null, NULL, PIPE * PAGE, 0) == PIPE * PAGE);
+	}
+	*instructions = counter() - from;
+	CHECK_OK(close(null));
+	CHECK_OK(close(pipes[0]));
+	CHECK_OK(close(pipes[1]));
+	CHECK_OK(munmap(p, LENGTH));
+	return n * PIPE;
+}
+
+static unsigned long read_process(u64 *instructions)
+{
+	const unsigned long n = 8;
+	static char to[64 * PAGE];
+	char *p = map_anonymous();
+	struct iovec local = { .iov_base = to, .iov_len = sizeof(to) };
+	struct iovec remote = { .iov_base = p, .iov_len = sizeof(to) };
+	unsigned long i;
+	u64 from;
+
+	store_all(p);
+	memset(to, 1, sizeof(to));
+	from = counter();
+	for (i = 0; i < n; i++)
+		CHECK(process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == sizeof(to));
+	*instructions = counter() - from;
+	CHECK_OK(munmap(p, LENGTH));
+	return n * 64;
+}
+
+/* Clean pages of a file: found by their mappings, unmapped, freed, and nothing is written. */
+static unsigned long reclaim(u64 *instructions)
+{
+	unsigned char there[PAGES];
+	unsigned long i, left = 0;
+	u64 from;
+	char *p;
+
+	p = mmap(NULL, LENGTH, PROT_READ, MAP_SHARED, disk_fd, 0);
+	CHECK_OK(p);
+	load_all(p);
+	from = counter();
+	CHECK_OK(madvise(p, LENGTH, MADV_PAGEOUT));
+	*instructions = counter() - from;
+	CHECK_OK(mincore(p, LENGTH, there));
+	for (i = 0; i < PAGES; i++)
+		left += there[i] & 1;
+	CHECK_MSG(left < PAGES / 10, "%lu of %lu pages were not reclaimed", left, PAGES);
+	CHECK_OK(munmap(p, LENGTH));
+	return PAGES;
+}
+
+static const struct measure measures[] = {
+	{ "fault-anonymous", fault_anonymous },
+	{ "fault-shared", fault_shared },
+	{ "fault-around", fault_around },
+	{ "fault-copy", fault_copy },
+	{ "mmap-munmap", map_unmap },
+	{ "munmap-touched", unmap_touched },
+	{ "madvise-dontneed", dontneed },
+	{ "mprotect", protect },
+	{ "mremap", move },
+	{ "mlock-munlock", lock_unlock },
+	{ "fork-exit", fork_small },
+	{ "fork-exit-touched", fork_touched },
+	{ "exec", execute },
+	{ "vmsplice", splice_pages },
+	{ "process-vm-readv", read_process },
+	{ "reclaim", reclaim },
+};
+
+static u64 loop(u64 n)
+{
+	u64 from = counter();
+
+	asm volatile("1: dec %0; jnz 1b" : "+r" (n));
+	return counter() - from;
+}
+
+/* Two instructions each time round, or the counter counts something else. */
+static void check_counter(void)
+{
+	u64 least = ULONG_MAX;
+	int i;
+
+	/* An interrupt adds its own. */
+	for (i = 0; i < 20; i++) {
+		u64 a = loop(1000), b = loop(2000);
+
+		if (b - a < least)
+			least = b - a;
+	}
+	CHECK_MSG(least == 2000, "the time stamp counter advances by %llu in 2000 instructions: use QEMU's -icount shift=0",
+		  (unsigned long long)least);
+	CHECK(sysconf(_SC_NPROCESSORS_ONLN) == 1);
+}
+
+static void make_files(void)
+{
+	static const char page[PAGE];
+	const char *folder = getenv("MSHARE_DISK");
+	static char name[PATH_MAX];
+	unsigned long i;
+	char *p;
+
+	memory = memfd_create("cost", MFD_CLOEXEC);
+	CHECK_OK(memory);
+	CHECK_OK(ftruncate(memory, LENGTH));
+	p = map(MAP_SHARED, memory);
+	store_all(p);
+	CHECK_OK(munmap(p, LENGTH));
+
+	CHECK_MSG(folder, "set MSHARE_DISK to a directory on a disk");
+	snprintf(name, sizeof(name), "%s/cost", folder);
+	disk_file = name;
+	disk_fd = open(name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	CHECK_OK(disk_fd);
+	for (i = 0; i < PAGES; i++)
+		CHECK(write(disk_fd, page, PAGE) == PAGE);
+	CHECK_OK(fsync(disk_fd));
+}
+
+static unsigned long number(const char *text, unsigned long most)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	if (end == text || *end || !value || value > most) {
+		fprintf(stderr, "%s: give a number from 1 to %lu\n", text, most);
+		exit(KSFT_FAIL);
+	}
+	return value;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long rounds = 25, round;
+	struct utsname name;
+	size_t i;
+	int c;
+
+	if (argc == 2 && !strcmp(argv[1], "exit"))
+		return KSFT_PASS;
+	while ((c = getopt(argc, argv, "n:t:")) != -1) {
+		if (c == 'n') {
+			rounds = number(optarg, 1000);
+		} else if (c == 't') {
+			alarm(number(optarg, INT_MAX));
+		} else {
+			fprintf(stderr, "usage: %s [-n ROUNDS] [-t SECONDS]\n", argv[0]);
+			return KSFT_FAIL;
+		}
+	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	check_counter();
+	make_files();
+	CHECK_OK(uname(&name));
+	printf("{\"release\": \"%s\", \"rounds\": %lu}\n", name.release, rounds);
+	/* The first is not told: memory and caches of the kernel are new to it. */
+	for (round = 0; round <= rounds; round++)
+		for (i = 0; i < ARRAY_SIZE(measures); i++) {
+			u64 instructions;
+			unsigned long count = measures[i].run(&instructions);
+
+			if (!round)
+				continue;
+			printf("{\"measure\": \"%s\", \"round\": %lu, \"count\": %lu, \"instructions\": %llu}\n",
+			       measures[i].name, round, count, (unsigned long long)instructions);
+		}
+	CHECK_OK(close(disk_fd));
+	CHECK_OK(unlink(disk_file));
+	return KSFT_PASS;
+}

@@ -1,0 +1,131 @@
+"""`mshare kernel cost`: what msharefs costs those that do not use it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import click
+
+from .. import ui
+from ..errors import CheckFailed, InfraError
+from ..kernel import base as bases
+from ..kernel import build as builds
+from ..kernel import options
+from ..kernel_selftest import runner
+from ..kernel_selftest.programs import Program
+from ..paths import project_root
+from . import counts, kernels, page
+
+PROGRAM = "cost"
+
+#: Seconds that a guest may take: one emulated CPU that counts is slow, and the machine may be busy.
+_GUEST_SECONDS = 1200
+
+#: One node and no chance in where things lie: the same work has the same instructions then.
+_APPEND = "numa=fake=1 nokaslr norandmaps"
+
+
+def measure(image: Path, work: Path, rounds: int, timeout: float | None) -> counts.Counts:
+    """Count on one kernel.
+
+    Args:
+        image: the kernel to boot.
+        work: directory for the program, the guest's files and its logs.
+        rounds: how often everything is measured.
+        timeout: of the whole run in seconds; None for the usual one.
+
+    Raises:
+        CheckFailed: the kernel complained in its log.
+        InfraError: a tool is missing or failed; the program did not end well, or did not print all.
+        UserError: another run is using the same directory.
+    """
+    result = runner.execute(
+        runner.Plan(
+            root=project_root(),
+            image=image,
+            programs=[Program(PROGRAM, full=("-n", str(rounds)))],
+            work=work,
+            cpus=1,
+            counting=True,
+            timeout=timeout or _GUEST_SECONDS,
+            append=_APPEND,
+            case_seconds=_GUEST_SECONDS,
+            program_seconds=_GUEST_SECONDS,
+            title=f"instruction counts ({work.name})",
+            tell=lambda run: f"{run.name}: exit code {run.exit_code} ({run.seconds:.0f} s)",
+        )
+    )
+    if result.findings:
+        raise CheckFailed(
+            f"the kernel complained: {result.findings[0].line}", f"its whole log is {result.console}"
+        )
+    run = result.runs[0] if result.runs else None
+    if result.problems or run is None or run.exit_code != 0:
+        said = [line for line in run.lines if not line.startswith("{")][-5:] if run else []
+        raise InfraError(
+            "counting instructions in a guest:\n" + "\n".join([*result.problems, *said]),
+            f"see {work / 'tests.log'} and {result.console}; more --timeout, if the machine is busy",
+        )
+    return counts.parse(run.lines, str(work / "tests.log"))
+
+
+@click.command(name="cost")
+@options.of_source()
+@click.option(
+    "--rounds",
+    type=click.IntRange(1, 1000),
+    default=25,
+    show_default=True,
+    help="Rounds for the medians.",
+)
+@click.option(
+    "--limit",
+    type=click.FloatRange(0),
+    default=0.5,
+    show_default=True,
+    metavar="PERCENT",
+    help="Fail if anything takes so many more instructions.",
+)
+@options.timeout()
+@options.output("build/cost", "cost.md and cost.json, and for kernels and the guests' files")
+@options.as_json("the report")
+def command(
+    *,
+    base: str,
+    flavour: str,
+    jobs: int | None,
+    rounds: int,
+    limit: float,
+    timeout: float | None,
+    output: Path,
+    as_json: bool,
+) -> None:
+    """Count what msharefs costs those that do not use it.
+
+    Builds the unpatched kernel and ours with CONFIG_MSHARE=n and =y, boots each in a QEMU guest that counts
+    instructions, and compares faults, calls, fork and exec.
+    """
+    root = project_root()
+
+    images = {}
+    for name, request in kernels.requests(root, bases.load(base, root), flavour).items():
+        folder = output / "kernels" / name
+        made = builds.build(request, folder, jobs or os.cpu_count() or 1)
+        images[name] = folder / str(made["vmlinuz"])
+    found = {name: measure(image, output / name, rounds, timeout) for name, image in images.items()}
+    report = counts.compare(found, limit)
+    (output / "cost.json").write_text(json.dumps(report, indent=1) + "\n")
+    path = output / "cost.md"
+    path.write_text(page.markdown(report))
+    if as_json:
+        ui.emit(report)
+    else:
+        click.echo(path.read_text(), nl=False)
+    if too_much := counts.over(report):
+        raise CheckFailed(
+            f"more than {limit:g} % more instructions than the unpatched kernel:\n" + "\n".join(too_much),
+            f"the rounds are in {output / 'cost.json'}; shorten what the hooks of kernel/patches do there",
+        )
+    ui.say(f"nothing takes more than {limit:g} % more instructions; {path}, cost.json beside it")

@@ -1,0 +1,113 @@
+"""What the program kernel/selftests/mshare/cost.c printed on each kernel, and the comparison of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from ..errors import InfraError
+from .kernels import OTHERS, UNPATCHED
+
+#: Name of a measurement as the program prints it -> what it is of, for a reader.
+TITLES = {
+    "fault-anonymous": "fault: anonymous page",
+    "fault-shared": "fault: store to a page of a memfd",
+    "fault-around": "load from a mapped memfd, a page (faults map 16 at once)",
+    "fault-copy": "fault: copy of a private file page",
+    "mmap-munmap": "mmap and munmap, untouched",
+    "munmap-touched": "munmap, a touched page",
+    "madvise-dontneed": "MADV_DONTNEED, a page",
+    "mprotect": "mprotect to read-only and back, untouched",
+    "mremap": "mremap to another address, a page",
+    "mlock-munlock": "mlock and munlock, a page",
+    "fork-exit": "fork, exit, wait",
+    "fork-exit-touched": "fork, exit, wait, with 4 MiB touched",
+    "exec": "vfork, exec, exit, wait",
+    "vmsplice": "vmsplice and splice, a page",
+    "process-vm-readv": "process_vm_readv, a page",
+    "reclaim": "reclaim of a clean file page",
+}
+
+
+@dataclass(frozen=True)
+class Counts:
+    """A kernel's release, and the instructions of one operation in each round, by measurement."""
+
+    release: str
+    each: Mapping[str, tuple[float, ...]]
+
+    def typical(self, name: str) -> float:
+        """The median of the rounds."""
+        return median(self.each[name])
+
+
+def parse(lines: Iterable[str], where: str) -> Counts:
+    """Read what the program printed; `where` is the file, for errors.
+
+    Raises:
+        InfraError: a line is no measurement, or measurements are missing.
+    """
+    release, rounds = "", 0
+    found: dict[str, list[float]] = {name: [] for name in TITLES}
+    for number, text in enumerate(lines, start=1):
+        if not text.strip() or text.startswith("#"):
+            continue
+        try:
+            line = json.loads(text)
+            if "release" in line:
+                release, rounds = str(line["release"]), int(line["rounds"])
+            else:
+                found[line["measure"]].append(int(line["instructions"]) / int(line["count"]))
+        except (ValueError, KeyError, TypeError, ZeroDivisionError) as error:
+            raise InfraError(
+                f"{where}, line {number}: no measurement ({type(error).__name__}: {error}): {text[:80]!r}",
+                "are the program and this package of one checkout?",
+            ) from error
+    short = [name for name, values in found.items() if len(values) != rounds or not rounds]
+    if short:
+        raise InfraError(
+            f"{where}: not {rounds} rounds of {', '.join(short)}", "look at the kernel's log beside it"
+        )
+    return Counts(release, {name: tuple(values) for name, values in found.items()})
+
+
+def compare(counts: Mapping[str, Counts], limit: float) -> dict[str, Any]:
+    """The comparison as data.
+
+    Args:
+        counts: of each kernel, by its name.
+        limit: more instructions than the unpatched kernel takes, in per cent, that are still fine.
+    """
+    rows = []
+    for name, title in TITLES.items():
+        typical = {kernel: found.typical(name) for kernel, found in counts.items()}
+        more = {kernel: (typical[kernel] / typical[UNPATCHED] - 1) * 100 for kernel in OTHERS}
+        rows.append(
+            {
+                "name": name,
+                "title": title,
+                "instructions": typical,
+                "more_percent": more,
+                "over": [kernel for kernel in OTHERS if more[kernel] > limit],
+            }
+        )
+    return {
+        "schema": 1,
+        "limit_percent": limit,
+        "rounds": len(next(iter(counts[UNPATCHED].each.values()))),
+        "releases": {kernel: found.release for kernel, found in counts.items()},
+        "rows": rows,
+        "measurements": {kernel: dict(found.each) for kernel, found in counts.items()},
+    }
+
+
+def over(report: Mapping[str, Any]) -> list[str]:
+    """What takes more than the limit, a text each."""
+    return [
+        f"{row['title']}, {kernel}: {row['more_percent'][kernel]:+.2f} %"
+        for row in report["rows"]
+        for kernel in row["over"]
+    ]

@@ -1,0 +1,177 @@
+"""Instruction counts: what the program printed, the comparison, the page, and the command around them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from mshare_pkg.cli import cli
+from mshare_pkg.cost import command, counts, kernels
+from mshare_pkg.errors import CheckFailed, InfraError, UserError
+from mshare_pkg.kernel import base as bases
+from mshare_pkg.kernel import build as builds
+from mshare_pkg.kernel.inputs import Request
+from mshare_pkg.kernel.series import read_series
+from mshare_pkg.kernel_selftest import runner
+from mshare_pkg.kernel_selftest.kernel_log import Finding
+from mshare_pkg.kernel_selftest.result import Result
+from mshare_pkg.kernel_selftest.transcript import ProgramRun
+
+ROOT = Path(__file__).parents[2]
+
+
+def lines(each: float = 1000, rounds: int = 3, release: str = "6.12.1-vm", **other: float) -> list[str]:
+    """What the program prints where one of anything takes `each` instructions, but for the `other`."""
+    found = [json.dumps({"release": release, "rounds": rounds})]
+    for number in range(1, rounds + 1):
+        for name in counts.TITLES:
+            typical = other.get(name.replace("-", "_"), each)
+            # The last round is disturbed: a median does not care.
+            taken = int(typical * 10 * (5 if number == rounds else 1))
+            found.append(json.dumps({"measure": name, "round": number, "count": 10, "instructions": taken}))
+    return found
+
+
+def outcome(
+    said: list[str], exit_code: int | None = 0, *, complaint: str = "", problems: tuple[str, ...] = ()
+) -> Result:
+    findings = (Finding("cost", complaint, complaint),) if complaint else ()
+    run = ProgramRun("cost", said, exit_code)
+    return Result("6.12.1-vm", (run,), findings, problems, 1.0, Path("console.log"))
+
+
+def compared(limit: float = 0.5, **on: float) -> dict[str, Any]:
+    return counts.compare(
+        {
+            "unpatched": counts.parse(lines(), "a"),
+            "off": counts.parse(lines(), "b"),
+            "on": counts.parse(lines(**on), "c"),
+        },
+        limit,
+    )
+
+
+def test_medians_of_one_operation() -> None:
+    found = counts.parse(["# note", "", *lines(mprotect=77)], "tests.log")
+    assert found.release == "6.12.1-vm"
+    assert found.typical("exec") == 1000
+    assert found.typical("mprotect") == 77
+    assert found.each["exec"] == (1000, 1000, 5000)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda _: [], "not 0 rounds of"),
+        (lambda said: said[:-1], "not 3 rounds of reclaim"),
+        (lambda said: [*said, "{"], "no measurement"),
+        (lambda said: [*said, '{"measure": "sleep", "count": 1, "instructions": 1}'], "'sleep'"),
+        (lambda said: [*said, '{"measure": "exec", "count": 0, "instructions": 1}'], "ZeroDivisionError"),
+        (lambda said: [*said, "[1]"], "no measurement"),
+    ],
+)
+def test_output_that_is_not_whole(change: Callable[[list[str]], list[str]], why: str) -> None:
+    with pytest.raises(InfraError, match=re.escape(why)):
+        counts.parse(change(lines()), "tests.log")
+
+
+def test_within_the_limit() -> None:
+    report = compared(exec=1005)
+    row = next(row for row in report["rows"] if row["name"] == "exec")
+    assert row["more_percent"] == {"off": 0, "on": pytest.approx(0.5)}
+    assert counts.over(compared(exec=1004)) == []
+    # Fewer is never too much.
+    assert counts.over(compared(exec=500)) == []
+
+
+def test_over_the_limit() -> None:
+    assert counts.over(compared(exec=1006)) == ["vfork, exec, exit, wait, on: +0.60 %"]
+    assert counts.over(compared(limit=0.7, exec=1006)) == []
+
+
+def test_titles_are_those_of_the_program() -> None:
+    source = (ROOT / "kernel" / "selftests" / "mshare" / "cost.c").read_text()
+    table = source[source.index("measures[] = {") :].partition("};")[0]
+    assert re.findall(r'\{ "([a-z-]+)",', table) == list(counts.TITLES)
+
+
+def test_kernels_differ_in_what_is_compared_alone() -> None:
+    found = kernels.requests(ROOT, bases.load("6.12"), "vm")
+    assert list(found) == [kernels.UNPATCHED, *kernels.OTHERS]
+    plain = found[kernels.UNPATCHED]
+    assert plain.series is not None
+    assert read_series(plain.series) == ()
+    assert {request.flavour for request in found.values()} == {"vm"}
+    assert found["off"].config is not None
+    assert "# CONFIG_MSHARE is not set" in found["off"].config.read_text()
+
+
+@pytest.fixture
+def plans(monkeypatch: pytest.MonkeyPatch) -> list[runner.Plan]:
+    """What was booted; a kernel counts as its directory's name asks for."""
+    seen: list[runner.Plan] = []
+    said = {"unpatched": lines(), "off": lines(), "on": lines(exec=1010)}
+
+    def boot(plan: runner.Plan) -> Result:
+        plan.work.mkdir(parents=True, exist_ok=True)
+        seen.append(plan)
+        return outcome(said[plan.work.name])
+
+    def build(request: Request, _: Path, jobs: int) -> dict[str, Any]:
+        return {"vmlinuz": f"vmlinuz-{request.config}-{request.series}-{jobs}".replace("/", "_")}
+
+    monkeypatch.setattr(runner, "execute", boot)
+    monkeypatch.setattr(builds, "build", build)
+    return seen
+
+
+def test_command(plans: list[runner.Plan], tmp_path: Path) -> None:
+    words = ["kernel", "cost", "--output", str(tmp_path), "--rounds", "3"]
+    done = CliRunner().invoke(cli, [*words, "--limit", "2"])
+    assert done.exit_code == 0, done.output
+    assert done.stdout == (tmp_path / "cost.md").read_text()
+    assert "| vfork, exec, exit, wait | 1,000.0 | 1,000.0 | 1,010.0 | +0.00 | +1.00 |" in done.stdout
+    assert len({plan.image for plan in plans}) == 3
+    for plan in plans:
+        assert plan.programs[0].full == ("-n", "3")
+        assert plan.cpus == 1
+        arguments = runner.qemu_arguments(plan)
+        assert "-icount" in arguments
+        assert "tcg,thread=single" in arguments
+
+
+def test_too_much_fails_and_leaves_the_report(plans: list[runner.Plan], tmp_path: Path) -> None:
+    done = CliRunner().invoke(cli, ["kernel", "cost", "--output", str(tmp_path), "--json"])
+    assert isinstance(done.exception, CheckFailed)
+    assert "vfork, exec, exit, wait, on: +1.00 %" in str(done.exception)
+    assert json.loads((tmp_path / "cost.json").read_text()) == json.loads(done.stdout)
+    assert len(plans) == 3
+
+
+@pytest.mark.parametrize(
+    ("result", "error", "why"),
+    [
+        (outcome(lines(), complaint="BUG: Bad page state"), CheckFailed, "Bad page state"),
+        (outcome(["# cost.c:1: use QEMU's -icount"], 1), InfraError, "use QEMU's -icount"),
+        (outcome(lines(), None), InfraError, "counting instructions"),
+        (outcome(lines(), problems=("no end after 1200 s",)), InfraError, "no end after"),
+        (Result("", (), (), (), 1.0, Path("console.log")), InfraError, "counting instructions"),
+    ],
+)
+def test_a_guest_that_did_not_end_well(
+    monkeypatch: pytest.MonkeyPatch, result: Result, error: type[Exception], why: str
+) -> None:
+    monkeypatch.setattr(runner, "execute", lambda _: result)
+    with pytest.raises(error, match=why):
+        command.measure(Path("vmlinuz"), Path("work"), 3, None)
+
+
+def test_another_flavour_is_refused() -> None:
+    done = CliRunner().invoke(cli, ["kernel", "cost", "--flavour", "cloud"])
+    assert isinstance(done.exception, UserError)
