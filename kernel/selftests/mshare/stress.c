@@ -40,6 +40,7 @@
 #define WORKERS		16
 #define QUICK_WORKERS	4
 #define DISTURBERS	2
+#define FEW		4	/* pages that are touched at once */
 
 #ifndef MPOL_MF_MOVE_ALL
 #define MPOL_MF_MOVE_ALL	4
@@ -171,12 +172,17 @@ static void check_page(char *p, int s, int page)
 	__atomic_add_fetch(&oracle->touched, 1, __ATOMIC_RELAXED);
 }
 
-static void check_slot(char *p, int s)
+static void check_pages(char *p, int s, int first, int n)
 {
 	int page;
 
-	for (page = 0; page < SLOT_PAGES; page++)
+	for (page = first; page < first + n; page++)
 		check_page(p, s, page);
+}
+
+static void check_slot(char *p, int s)
+{
+	check_pages(p, s, 0, SLOT_PAGES);
 }
 
 static void set_pages(int s, int first, int n, bool mapped)
@@ -296,6 +302,19 @@ static void check_by_threads(struct worker *w, int s)
 	CHECK(!pthread_join(thread[1], NULL));
 }
 
+/* Stores and loads of a few pages are what a region is for: most operations, and quick ones. */
+static void touch(struct worker *w, int s, enum op op)
+{
+	int n = 1 + next_random(&w->random) % FEW;
+	int first = next_random(&w->random) % (SLOT_PAGES - n + 1);
+	int i;
+
+	if (op == OP_STORE)
+		for (i = first; i < first + n; i++)
+			store_page(w, s, i);
+	check_pages(w->p, s, first, n);
+}
+
 static void operate(struct worker *w, int s, enum op op)
 {
 	char *at = w->p + slot_offset(s);
@@ -304,6 +323,10 @@ static void operate(struct worker *w, int s, enum op op)
 	int i;
 
 	switch (op) {
+	case OP_STORE:
+	case OP_CHECK:
+		touch(w, s, op);
+		return;
 	case OP_MAP:
 	case OP_REPLACE:
 		map_part(w, s, 0, SLOT_PAGES);
@@ -319,10 +342,6 @@ static void operate(struct worker *w, int s, enum op op)
 			unmap_part(w, s, first, n);
 		else
 			map_part(w, s, first, n);
-		break;
-	case OP_STORE:
-		for (i = first; i < first + n; i++)
-			store_page(w, s, i);
 		break;
 	case OP_FORK:
 		fork_and_check(w, s);
@@ -352,11 +371,25 @@ static void operate(struct worker *w, int s, enum op op)
 	check_slot(w->p, s);
 }
 
-static const unsigned char weights[] = {
-	OP_MAP, OP_MAP, OP_UNMAP, OP_REPLACE, OP_PART, OP_PART, OP_PART, OP_STORE, OP_STORE,
-	OP_STORE, OP_CHECK, OP_CHECK, OP_CHECK, OP_FORK, OP_REMAP, OP_PAGEOUT, OP_POPULATE,
-	OP_THREAD, OP_PUNCH, OP_MOVE,
+/* How often an operation is done, of the sum of them all; each but the last two checks its whole slot. */
+static const unsigned int weights[OPS] = {
+	[OP_MAP] = 2, [OP_UNMAP] = 1, [OP_REPLACE] = 1, [OP_PART] = 3, [OP_FORK] = 1,
+	[OP_REMAP] = 1, [OP_PAGEOUT] = 1, [OP_POPULATE] = 1, [OP_THREAD] = 1, [OP_PUNCH] = 1,
+	[OP_MOVE] = 1, [OP_STORE] = 18, [OP_CHECK] = 18,
 };
+
+static enum op random_op(u64 *random)
+{
+	unsigned int sum = 0, at;
+	int op;
+
+	for (op = 0; op < OPS; op++)
+		sum += weights[op];
+	at = next_random(random) % sum;
+	for (op = 0; at >= weights[op]; op++)
+		at -= weights[op];
+	return op;
+}
 
 static bool time_over(unsigned long operations)
 {
@@ -379,7 +412,7 @@ static void work(void *arg)
 	for (n = 0; n < 20; n++)
 		next_random(&w.random);
 	for (n = 0; !time_over(n); n++) {
-		enum op op = weights[next_random(&w.random) % sizeof(weights)];
+		enum op op = random_op(&w.random);
 		int s = next_random(&w.random) % SLOTS;
 
 		lock(&oracle->slot[s]);
