@@ -46,7 +46,7 @@ def command(
         runner.Plan(
             root=project_root(),
             image=image,
-            programs=programs.select(only, debug),
+            programs=programs.select(only, debug=debug, quick=quick),
             work=output,
             debug=debug,
             quick=quick,

@@ -101,8 +101,11 @@ def write_initramfs(path: Path, tests: Path, programs: Sequence[Program], init: 
         InfraError: there is no static busybox on this machine.
     """
     archive = Archive()
-    for name in ("bin", "data", "dev", "proc", "sys", "tmp", "tests"):
-        archive.directory(name)
+    commands = _with_libraries([name for program in programs for name in program.commands])
+    folders = {Path(name) for name in ("bin", "data", "dev", "proc", "sys", "tmp", "tests")}
+    folders.update(parent for each in commands for parent in each.relative_to("/").parents if parent.name)
+    for folder in sorted(folders):
+        archive.directory(str(folder))
     archive.character_device("dev/console", 5, 1)
     archive.character_device("dev/null", 1, 3)
     archive.file("init", init.encode(), 0o755)
@@ -111,8 +114,27 @@ def write_initramfs(path: Path, tests: Path, programs: Sequence[Program], init: 
         archive.symlink(f"bin/{applet}", "busybox")
     for program in programs:
         archive.file(f"tests/{program.name}", (tests / program.name).read_bytes(), 0o755)
+    for command in commands:
+        archive.file(str(command.relative_to("/")), command.read_bytes(), 0o755)
     with path.open("wb") as out:
         archive.write(out)
+
+
+def _with_libraries(commands: Sequence[str]) -> list[Path]:
+    """Where commands of this machine are, and the libraries that they need.
+
+    Raises:
+        InfraError: one is not installed.
+    """
+    found: set[Path] = set()
+    for name in commands:
+        program = shutil.which(name)
+        if program is None:
+            raise InfraError(f"making the guest's initramfs: there is no {name}", f"install {name}")
+        found.add(Path(program))
+        said = run(["ldd", program], doing=f"asking which libraries {name} needs").stdout
+        found.update(Path(word) for word in said.split() if word.startswith("/"))
+    return sorted(found)
 
 
 def write_swap(path: Path) -> None:

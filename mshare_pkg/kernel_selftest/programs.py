@@ -12,13 +12,21 @@ from ..errors import UserError
 class Program:
     """A test program and the arguments that it gets in a quick and in a full run.
 
-    `debug` marks one that needs what only a debug kernel has (kernel/config/debug.config).
+    Attributes:
+        name: of the program.
+        quick: its arguments in a quick run.
+        full: its arguments in a full run.
+        debug: it needs what only a debug kernel has (kernel/config/debug.config).
+        long: it is for full runs only.
+        commands: what it executes: programs of this machine, which are put into the guest.
     """
 
     name: str
     quick: tuple[str, ...] = ("-q",)
     full: tuple[str, ...] = ()
     debug: bool = False
+    long: bool = False
+    commands: tuple[str, ...] = ()
 
 
 #: Cheap ones first, so that a kernel that is quite broken is found out in seconds.
@@ -43,16 +51,18 @@ PROGRAMS = (
     Program("sharing"),
     Program("fuzz", quick=("-q", "-s", "5"), full=("-s", "60")),
     Program("stress", quick=("-q", "-s", "8"), full=("-s", "60")),
+    Program("others", long=True, commands=("stress-ng", "trinity")),
     Program("leak"),
 )
 
 
-def select(only: Sequence[str], debug: bool = False) -> list[Program]:
-    """The programs named, in their own order; when none is named, all that the kernel can run.
+def select(only: Sequence[str], *, debug: bool = False, quick: bool = False) -> list[Program]:
+    """The programs named, in their own order; when none is named, all that the run is for.
 
     Args:
         only: names.
         debug: whether the kernel is a debug build.
+        quick: whether the run is a quick one.
 
     Raises:
         UserError: a name is not that of a program.
@@ -65,4 +75,4 @@ def select(only: Sequence[str], debug: bool = False) -> list[Program]:
             )
     if only:
         return [program for program in PROGRAMS if program.name in only]
-    return [program for program in PROGRAMS if debug or not program.debug]
+    return [program for program in PROGRAMS if (debug or not program.debug) and not (quick and program.long)]

@@ -80,6 +80,7 @@ def test_selection_keeps_the_order() -> None:
     assert [program.name for program in programs.select(["kvm"])] == ["kvm"]
     usual = {program.name for program in programs.select([])}
     assert {program.name for program in programs.select([], debug=True)} - usual == {"fail", "kvm"}
+    assert usual - {program.name for program in programs.select([], quick=True)} == {"others"}
     with pytest.raises(UserError, match="no kernel selftest is named nonsense"):
         programs.select(["nonsense"])
 
@@ -90,6 +91,32 @@ def test_init_script_is_a_shell_script_with_each_program() -> None:
     for program in programs.PROGRAMS:
         assert f"\nrun {program.name} 120 " in text
     subprocess.run(["sh", "-n"], input=text, text=True, check=True)
+
+
+def test_commands_of_this_machine_come_with_their_libraries(tmp_path: Path) -> None:
+    (tmp_path / "others").write_bytes(b"")
+    needs_libraries = programs.Program("others", commands=("ls",))
+    guest.write_initramfs(tmp_path / "root.cpio", tmp_path, [needs_libraries], "")
+    said = subprocess.run(
+        ["cpio", "-it", "--quiet"],
+        input=(tmp_path / "root.cpio").read_bytes(),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    names = said.stdout.decode().split()
+    assert {"bin/busybox", "tests/others", str(shutil.which("ls")).lstrip("/")} <= set(names)
+    (library,) = [name for name in names if name.endswith("/libc.so.6")]
+    # The kernel makes no parents.
+    assert names.index(str(Path(library).parent)) < names.index(library)
+    assert len(names) == len(set(names))
+
+
+def test_a_command_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(InfraError, match="there is no nonesuch"):
+        guest.write_initramfs(
+            tmp_path / "x", tmp_path, [programs.Program("others", commands=("nonesuch",))], ""
+        )
+    assert not (tmp_path / "x").exists()
 
 
 def build_json(directory: Path, flavour: str) -> None:
