@@ -112,8 +112,8 @@ def write_initramfs(path: Path, tests: Path, programs: Sequence[Program], init: 
     archive.file("bin/busybox", _busybox().read_bytes(), 0o755)
     for applet in _APPLETS:
         archive.symlink(f"bin/{applet}", "busybox")
-    for program in programs:
-        archive.file(f"tests/{program.name}", (tests / program.name).read_bytes(), 0o755)
+    for name in dict.fromkeys(program.name for program in programs):
+        archive.file(f"tests/{name}", (tests / name).read_bytes(), 0o755)
     for command in commands:
         archive.file(str(command.relative_to("/")), command.read_bytes(), 0o755)
     with path.open("wb") as out:

@@ -93,7 +93,8 @@ def verdict(result: Result, mutant: Mutant) -> str:
 
 def passes(result: Result, mutant: Mutant) -> bool:
     """Whether the case ran and passed, and nothing else is wrong: as it must be without the mutant."""
-    cases = [case for run in result.runs for case in run.report.cases if mutant.case in case.name]
+    runs = [run for run in result.runs if run.name == mutant.program]
+    cases = [case for run in runs for case in run.report.cases if mutant.case in case.name]
     return result.ok and bool(cases) and all(case.outcome == "passed" for case in cases)
 
 
@@ -161,14 +162,13 @@ def hunt(
     noticed: dict[str, str] = {}
     for mutant in images:
         if mutant is None:
-            for each in mutants:
-                result = test([each.test()], "none")
-                if not passes(result, each):
-                    raise CheckFailed(
-                        f"{each.program}: {each.case}: does not pass on the kernel without a mutant\n"
-                        + "\n".join(result.failures()),
-                        "mend the test, or the name of the case in kernel/mutants",
-                    )
+            result = test([each.test() for each in mutants], "none")
+            if broken := [f"{each.program}: {each.case}" for each in mutants if not passes(result, each)]:
+                raise CheckFailed(
+                    f"{', '.join(broken)}: does not pass on the kernel without a mutant\n"
+                    + "\n".join(result.failures()),
+                    "mend the test, or the name of the case in kernel/mutants",
+                )
             continue
         noticed[mutant.name] = verdict(test([mutant.test()], mutant.name), mutant)
         ui.say(f"  {mutant.name}: {noticed[mutant.name] or 'NOT NOTICED'} ({mutant.program}: {mutant.case})")
