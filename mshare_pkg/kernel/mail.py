@@ -13,14 +13,119 @@ from ..errors import UserError
 from .patching import list_src
 from .series import Patch, read_series
 
-#: Subject -> directories of the kernel tree whose new files go into that mail; the first match wins.
-GROUPS: dict[str, tuple[str, ...]] = {
-    "uapi: add the user header of msharefs": ("include/uapi",),
-    "Documentation: describe msharefs": ("Documentation",),
-    "samples: add msharefs examples": ("samples",),
-    "selftests: add msharefs": ("tools/testing/selftests",),
-    "mm: add msharefs": ("",),
-}
+
+
+@dataclass(frozen=True)
+class Group:
+    """New files that go into one mail.
+
+    Attributes:
+        subject: of the mail.
+        places: files and directories of the kernel tree.
+        why: the mail's text.
+    """
+
+    subject: str
+    places: tuple[str, ...]
+    why: str
+
+
+def _selftests(*names: str) -> tuple[str, ...]:
+    return tuple(f"tools/testing/selftests/mshare/{name}" for name in names)
+
+
+#: The mails of new files, in order; a file goes into the first that has a place for it. None is compiled before the
+#: patch of Kconfig and Makefile at the series' end, so that the kernel builds after each.
+GROUPS = (
+    Group(
+        "uapi: add the user header of msharefs",
+        ("include/uapi",),
+        "The ioctls that put objects into a region and take them out, and what they are\n"
+        "given. Numbers and layouts are those of the published interface.",
+    ),
+    Group(
+        "mm: declare what the hooks of msharefs ask and call",
+        ("include/linux",),
+        "Without CONFIG_MSHARE all of it is constants and empty functions, so that the\n"
+        "hooks that follow cost nothing.",
+    ),
+    Group(
+        "Documentation: describe msharefs",
+        ("Documentation",),
+        "For those who use it: what a region is, how it is made and attached, what each\n"
+        "call answers, and what regions leave out.",
+    ),
+    Group(
+        "samples: add msharefs examples",
+        ("samples",),
+        "A program that makes a region and one that attaches to it.",
+    ),
+    Group(
+        "mm: share page tables between processes",
+        ("mm/mshare.h", "mm/mshare.c"),
+        "Processes that map the same memory each have page tables of their own for it:\n"
+        "with enough processes these take more memory than what they map.\n"
+        "\n"
+        "The objects of a region are mapped in an mm that runs no task, and the page\n"
+        "tables of the processes that attach lead into its. A page that one of them has\n"
+        "faulted in is there for all. The comment at the file's head tells about lifetime,\n"
+        "locking and TLBs.",
+    ),
+    Group(
+        "mm: map objects in a region",
+        ("mm/mshare_object.c",),
+        "Anonymous memory, huge pages and files, put into the mm of a region and taken\n"
+        "out of it by a process that does not run on it, which mmap() cannot do.",
+    ),
+    Group(
+        "mm: add msharefs, the filesystem of regions",
+        ("mm/msharefs.c",),
+        "Regions have names, owners and modes, and are found, limited and listed as\n"
+        "files are.",
+    ),
+    Group(
+        "mm: add msharefs",
+        ("mm",),
+        "Page tables that processes share.",
+    ),
+    Group(
+        "selftests/mshare: add a harness",
+        _selftests(
+            *("harness.c", "harness.h", "region.c", "region.h", "groups.c", "groups.h", "objfile.c", "objfile.h"),
+            *("settings", "config", ".gitignore"),
+        ),
+        "Each case runs in a process of its own, with an instance of msharefs of its own\n"
+        "and a time limit: a crash or a hang costs one case.",
+    ),
+    Group(
+        "selftests/mshare: the interface",
+        _selftests(
+            *("info.c", "mount.c", "life.c", "input.c", "mmap.c", "access.c", "fork.c", "maps.c", "kvm.c"),
+        ),
+        "What each call answers, to good input and bad, and what /proc tells.",
+    ),
+    Group(
+        "selftests/mshare: objects",
+        _selftests("unmap.c", "files.c", "disk.c", "hugetlb.c", "cgroup.c"),
+        "What can be mapped in a region, and that what is taken out is gone at once, for\n"
+        "everybody, and its memory given back.",
+    ),
+    Group(
+        "selftests/mshare: reclaim, movement, failure and fire",
+        _selftests(
+            *("swap.c", "move.c", "sharing.c", "leak.c", "fail.c", "stress.c", "fuzz.c", "others.c"),
+        ),
+        "That page tables are shared and nothing leaks; that content stays what it was\n"
+        "while memory is swapped and moved, allocations fail, and processes do random\n"
+        "things; with an oracle.",
+    ),
+    Group(
+        "selftests/mshare: benchmarks, and the Makefile",
+        ("tools/testing/selftests",),
+        "What a region saves and costs beside other shared memory, and what instructions\n"
+        "msharefs costs those that do not use it.",
+    ),
+)
 _MAIL = re.compile(r"[0-9]{4}-.*\.patch")
 _DIFF = re.compile(r"^(?:diff |--- |Index: )", re.MULTILINE)
 _HEADER = re.compile(r"^(?P<name>[A-Z][A-Za-z-]*): (?P<value>.*)$")
@@ -64,23 +169,29 @@ def new_file(path: Path, text: str, executable: bool) -> str:
 
 
 def of_new_files(files: dict[Path, Path]) -> list[Mail]:
-    """The mails that add new files: path in the kernel tree -> the file, grouped by `GROUPS`."""
-    grouped: dict[str, list[Path]] = {subject: [] for subject in GROUPS}
+    """The mails that add new files: path in the kernel tree -> the file, grouped by `GROUPS`.
+
+    Raises:
+        UserError: a file has no place in any of them.
+    """
+    grouped: dict[Group, list[Path]] = {group: [] for group in GROUPS}
     for path in sorted(files):
-        subject = next(
-            subject
-            for subject, places in GROUPS.items()
-            if any(path.is_relative_to(place) for place in places)
+        group = next(
+            (group for group in GROUPS if any(path.is_relative_to(place) for place in group.places)), None
         )
-        grouped[subject].append(path)
+        if group is None:
+            raise UserError(
+                f"no mail of the series has a place for the new file {path}", "add one to mail.GROUPS"
+            )
+        grouped[group].append(path)
     mails = []
-    for subject, paths in grouped.items():
+    for group, paths in grouped.items():
         if paths:
             diff = "".join(
                 new_file(path, files[path].read_text(), bool(files[path].stat().st_mode & 0o100))
                 for path in paths
             )
-            mails.append(Mail(subject, "", diff))
+            mails.append(Mail(group.subject, group.why, diff))
     return mails
 
 

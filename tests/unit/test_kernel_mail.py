@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from kernel_toy import FAKELINUX
+from kernel_toy import FAKELINUX, REPO
 
 from mshare_pkg.commands.kernel import command
 from mshare_pkg.errors import UserError
@@ -51,7 +51,7 @@ def test_mails_make_the_tree_of_a_build(tmp_path: Path) -> None:
     assert log.splitlines()[:-1] == [
         "mm: hand faults of regions to their host|A Name",
         "mm: let msharefs be configured|A Name",
-        "mm: add msharefs|A Name",
+        "mm: share page tables between processes|A Name",
         "samples: add msharefs examples|A Name",
         "uapi: add the user header of msharefs|A Name",
     ]
@@ -84,6 +84,19 @@ def test_new_file_without_newline() -> None:
         "new file mode 100755\n--- /dev/null\n+++ b/a\n@@ -0,0 +1 @@\n+x\n\\ No newline at end of file\n"
     )
     assert mail.new_file(Path("a"), "", executable=False).endswith("new file mode 100644\n")
+
+
+def test_every_mail_of_ours_says_why() -> None:
+    mails = mail.collect(REPO, "6.12")
+    assert [one.subject for one in mails if not one.body] == []
+    assert len(mails) == len({one.subject for one in mails})
+    # Nothing is left over for the group that stands for what has no group of its own.
+    assert "mm: add msharefs" not in [one.subject for one in mails]
+
+
+def test_a_new_file_without_a_mail() -> None:
+    with pytest.raises(UserError, match=r"has a place for the new file drivers/x\.c"):
+        mail.of_new_files({Path("drivers/x.c"): Path("x.c")})
 
 
 def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
