@@ -19,6 +19,7 @@ from ..kernel.inputs import Request
 from ..kernel_selftest.command import command as selftest
 from ..kernel_selftest.endure_command import command as endure
 from ..kernel_selftest.mutants_command import command as mutants
+from ..kernel_selftest.stepwise_command import command as stepwise
 from ..paths import project_root
 from ..run import run
 
@@ -33,6 +34,7 @@ def command() -> None:
 command.add_command(selftest)
 command.add_command(endure)
 command.add_command(mutants)
+command.add_command(stepwise)
 command.add_command(bench)
 command.add_command(cost)
 

@@ -11,6 +11,9 @@ from ..paths import cache_dir
 #: Debian's name of an architecture -> the kernel's.
 KERNEL_ARCH = {"amd64": "x86", "arm64": "arm64"}
 
+#: Where kbuild puts the image of x86-64, the one architecture of our bases.
+IMAGE = Path("arch/x86/boot/bzImage")
+
 
 @dataclass(frozen=True)
 class Make:

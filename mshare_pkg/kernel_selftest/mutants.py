@@ -19,7 +19,7 @@ from ..kernel import build as builds
 from ..kernel.compile import compile_tree
 from ..kernel.files import locked
 from ..kernel.inputs import Request, build_key
-from ..kernel.make import Make
+from ..kernel.make import IMAGE, Make
 from ..kernel.patching import apply_series, touched
 from ..kernel.series import Patch
 from ..kernel.workspace import Workspace
@@ -27,9 +27,6 @@ from .programs import PROGRAMS, Program
 from .result import Result
 
 _HEADER = re.compile(r"Subject: (?P<subject>.+)\nFails: (?P<program>\w+): (?P<case>.+)\n---\n")
-
-#: Where kbuild puts the image of x86-64, the one architecture of our bases.
-_IMAGE = Path("arch/x86/boot/bzImage")
 
 
 @dataclass(frozen=True)
@@ -138,7 +135,7 @@ class Trees:
 
     def _compile(self, make: Make, image: Path) -> None:
         compile_tree(make, self._release, self._work.path / "compile.log", 1)
-        shutil.copyfile(make.tree / _IMAGE, image)
+        shutil.copyfile(make.tree / IMAGE, image)
 
 
 def hunt(

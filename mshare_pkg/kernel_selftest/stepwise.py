@@ -1,0 +1,120 @@
+"""The series, patch by patch: the kernel must build and boot after each, or nobody can bisect it."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import ui
+from ..errors import CheckFailed, InfraError
+from ..kernel import build as builds
+from ..kernel.compile import compile_tree
+from ..kernel.config import configure
+from ..kernel.files import locked, sha256_of
+from ..kernel.inputs import Request, build_key
+from ..kernel.mail import Mail
+from ..kernel.make import IMAGE
+from ..kernel.patching import apply_series, touched
+from ..kernel.series import Patch
+from ..kernel.workspace import Workspace
+from .result import Result
+
+
+@dataclass(frozen=True)
+class Step:
+    """One patch of the series: its subject, seconds that it took, whether it makes another kernel."""
+
+    subject: str
+    seconds: float
+    changed: bool
+
+
+def problem_of(result: Result, release: str, last: bool) -> str:
+    """Why a boot is no success; "" when it is one. After the last patch the selftests must pass, too."""
+    if result.problems:
+        return result.problems[0]
+    if result.findings:
+        return f"the kernel complained: {result.findings[0].line}"
+    if result.release != release:
+        return f"{result.release or 'nothing'} booted, not {release}"
+    return result.failures()[0] if last and not result.ok else ""
+
+
+def walk(
+    ours: Request,
+    unpatched: Request,
+    mails: Sequence[Mail],
+    *,
+    image: Path,
+    jobs: int,
+    boot: Callable[[bool], Result],
+) -> list[Step]:
+    """Apply, build and boot patch after patch, in a tree of its own that is removed in the end.
+
+    Args:
+        ours: the build that the series ends in. From the last patch of a Kconfig file on, its configuration
+            is used.
+        unpatched: the same without the series.
+        mails: the series.
+        image: where each kernel is put for `boot`.
+        jobs: compilers at once.
+        boot: boots `image`; whether the kernel is the last one. A kernel that a patch has not changed is not
+            booted again.
+
+    Raises:
+        CheckFailed: a kernel does not compile, or does not boot as it should; the text names the patch.
+        MshareError: a patch does not apply.
+    """
+    planned = builds.plan(unpatched, register=False)
+    local = f"-step-{ours.full_flavour}"
+    release = f"{planned.inputs.source.upstream}{local}"
+    work = Workspace(build_key(planned.inputs.key(), release))
+    with locked(work.lock, lambda: ui.say("another process builds the series: waiting for it")):
+        # A tree that an earlier run left has patches in it.
+        work.remove()
+        make = work.prepare(planned.inputs, local, jobs)
+        fragments = builds.plan(ours, register=False).inputs.fragments
+        switch = max(number for number, mail in enumerate(mails) if _is_kconfig(mail))
+        steps: list[Step] = []
+        booted = ""
+        try:
+            for number, mail in enumerate(mails):
+                start = time.monotonic()
+                apply_series(make.tree, [_patch(work.path, mail)])
+                if number == switch:
+                    configure(make.tree, fragments, make.argv(), make.env())
+                try:
+                    compile_tree(make, release, work.path / "compile.log", 1)
+                except InfraError as error:
+                    raise _failed(mail, error.message, "it must stand after what it needs") from error
+                digest = sha256_of(make.tree / IMAGE)
+                changed, booted = digest != booted, digest
+                if changed:
+                    shutil.copyfile(make.tree / IMAGE, image)
+                    last = number == len(mails) - 1
+                    result = boot(last)
+                    if problem := problem_of(result, release, last):
+                        raise _failed(mail, problem, f"the kernel's whole log is {result.console}")
+                steps.append(Step(mail.subject, round(time.monotonic() - start, 1), changed))
+                how = "builds and boots" if changed else "builds, to the same kernel"
+                ui.say(f"  {number + 1}/{len(mails)} {mail.subject}: {how} ({steps[-1].seconds:.0f} s)")
+        finally:
+            work.remove()
+    return steps
+
+
+def _is_kconfig(mail: Mail) -> bool:
+    return any(Path(name).name.startswith("Kconfig") for name in touched(mail.diff))
+
+
+def _patch(folder: Path, mail: Mail) -> Patch:
+    path = folder / "step.patch"
+    path.write_text(mail.diff)
+    return Patch(mail.subject, path, "")
+
+
+def _failed(mail: Mail, problem: str, remedy: str) -> CheckFailed:
+    return CheckFailed(f"after the patch {mail.subject!r}: {problem}", remedy)
