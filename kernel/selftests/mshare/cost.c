@@ -56,15 +56,15 @@ static void store_all(char *p)
 	unsigned long i;
 
 	for (i = 0; i < PAGES; i++)
-		*(volatile char *)(p + i * PAGE) = 1;
+		__atomic_store_n(p + i * PAGE, 1, __ATOMIC_RELAXED);
 }
 
-static void load_all(const char *p)
+static void load_all(char *p)
 {
 	unsigned long i;
 
 	for (i = 0; i < PAGES; i++)
-		(void)*(const volatile char *)(p + i * PAGE);
+		(void)__atomic_load_n(p + i * PAGE, __ATOMIC_RELAXED);
 }
 
 static char *map(int flags, int fd)
@@ -82,50 +82,37 @@ static char *map_anonymous(void)
 	return map(MAP_PRIVATE | MAP_ANONYMOUS, -1);
 }
 
-static unsigned long fault_anonymous(u64 *instructions)
+static unsigned long touch_and_unmap(char *p, void (*touch)(char *p), u64 *instructions)
 {
-	char *p = map_anonymous();
 	u64 from = counter();
 
-	store_all(p);
+	touch(p);
 	*instructions = counter() - from;
 	CHECK_OK(munmap(p, LENGTH));
 	return PAGES;
+}
+
+static unsigned long fault_anonymous(u64 *instructions)
+{
+	return touch_and_unmap(map_anonymous(), store_all, instructions);
 }
 
 static unsigned long fault_shared(u64 *instructions)
 {
-	char *p = map(MAP_SHARED, memory);
-	u64 from = counter();
-
-	store_all(p);
-	*instructions = counter() - from;
-	CHECK_OK(munmap(p, LENGTH));
-	return PAGES;
+	return touch_and_unmap(map(MAP_SHARED, memory), store_all, instructions);
 }
 
 static unsigned long fault_around(u64 *instructions)
 {
-	char *p = map(MAP_SHARED, memory);
-	u64 from = counter();
-
-	load_all(p);
-	*instructions = counter() - from;
-	CHECK_OK(munmap(p, LENGTH));
-	return PAGES;
+	return touch_and_unmap(map(MAP_SHARED, memory), load_all, instructions);
 }
 
 static unsigned long fault_copy(u64 *instructions)
 {
 	char *p = map(MAP_PRIVATE, memory);
-	u64 from;
 
 	load_all(p);
-	from = counter();
-	store_all(p);
-	*instructions = counter() - from;
-	CHECK_OK(munmap(p, LENGTH));
-	return PAGES;
+	return touch_and_unmap(p, store_all, instructions);
 }
 
 static unsigned long map_unmap(u64 *instructions)
@@ -386,7 +373,7 @@ static void check_counter(void)
 		if (b - a < least)
 			least = b - a;
 	}
-	CHECK_MSG(least == 2000, "the time stamp counter advances by %llu in 2000 instructions: use QEMU's -icount shift=0",
+	CHECK_MSG(least == 2000, "2000 instructions count as %llu: use QEMU's -icount shift=0",
 		  (unsigned long long)least);
 	CHECK(sysconf(_SC_NPROCESSORS_ONLN) == 1);
 }
@@ -416,7 +403,7 @@ static void make_files(void)
 	CHECK_OK(fsync(disk_fd));
 }
 
-static unsigned long number(const char *text, unsigned long most)
+static unsigned long parse(const char *text, unsigned long most)
 {
 	char *end;
 	unsigned long value = strtoul(text, &end, 10);
@@ -439,9 +426,9 @@ int main(int argc, char **argv)
 		return KSFT_PASS;
 	while ((c = getopt(argc, argv, "n:t:")) != -1) {
 		if (c == 'n') {
-			rounds = number(optarg, 1000);
+			rounds = parse(optarg, 1000);
 		} else if (c == 't') {
-			alarm(number(optarg, INT_MAX));
+			alarm(parse(optarg, INT_MAX));
 		} else {
 			fprintf(stderr, "usage: %s [-n ROUNDS] [-t SECONDS]\n", argv[0]);
 			return KSFT_FAIL;
@@ -460,8 +447,9 @@ int main(int argc, char **argv)
 
 			if (!round)
 				continue;
-			printf("{\"measure\": \"%s\", \"round\": %lu, \"count\": %lu, \"instructions\": %llu}\n",
-			       measures[i].name, round, count, (unsigned long long)instructions);
+			printf("{\"measure\": \"%s\", \"round\": %lu, ", measures[i].name, round);
+			printf("\"count\": %lu, \"instructions\": %llu}\n", count,
+			       (unsigned long long)instructions);
 		}
 	CHECK_OK(close(disk_fd));
 	CHECK_OK(unlink(disk_file));

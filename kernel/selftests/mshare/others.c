@@ -43,6 +43,11 @@ static char *seconds_text(void)
 	return text;
 }
 
+static u64 *word(char *p, u64 page, u64 round)
+{
+	return (u64 *)(p + page * PAGE + round % 512 * 8);
+}
+
 /* Half of the pages are of anonymous memory, half of a memfd; each user has every third. */
 static void use(void *arg)
 {
@@ -53,10 +58,10 @@ static void use(void *arg)
 
 	for (round = 1; !flag_get(STOP); round++) {
 		for (i = me; i < PAGES; i += USERS)
-			*(volatile u64 *)(p + i * PAGE + round % 512 * 8) = round * PAGES + i;
+			__atomic_store_n(word(p, i, round), round * PAGES + i, __ATOMIC_RELAXED);
 		usleep(1000);
 		for (i = me; i < PAGES; i += USERS) {
-			u64 have = *(volatile u64 *)(p + i * PAGE + round % 512 * 8);
+			u64 have = __atomic_load_n(word(p, i, round), __ATOMIC_RELAXED);
 
 			CHECK_MSG(have == round * PAGES + i, "round %llu, page %llu: %#llx",
 				  (unsigned long long)round, (unsigned long long)i,
@@ -79,10 +84,11 @@ static void execute(void *arg)
 {
 	const struct command *command = arg;
 	const char *argv[MOST + 1] = { NULL };
-	static char folder[] = "/tmp/others-XXXXXX";
+	static char folder[32];
 	int i, null = open("/dev/null", O_RDWR);
 
 	CHECK_OK(null);
+	snprintf(folder, sizeof(folder), "/tmp/others-XXXXXX");
 	CHECK(mkdtemp(folder));
 	CHECK_OK(chmod(folder, 0777));
 	CHECK_OK(chdir(folder));

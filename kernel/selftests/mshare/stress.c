@@ -371,7 +371,7 @@ static void operate(struct worker *w, int s, enum op op)
 	check_slot(w->p, s);
 }
 
-/* How often an operation is done, of the sum of them all; each but the last two checks its whole slot. */
+/* How often each is done, of their sum. All but the last two check a whole slot. */
 static const unsigned int weights[OPS] = {
 	[OP_MAP] = 2, [OP_UNMAP] = 1, [OP_REPLACE] = 1, [OP_PART] = 3, [OP_FORK] = 1,
 	[OP_REMAP] = 1, [OP_PAGEOUT] = 1, [OP_POPULATE] = 1, [OP_THREAD] = 1, [OP_PUNCH] = 1,
