@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from typing import Any
 
+from ..svg import draw
 from .measured import KINDS
 
 #: Colours that are told apart without colour vision, and a mark for each.
@@ -14,41 +14,28 @@ _STYLE = {"msharefs": ("#0b66a8", "s"), "memfd": ("#b3400a", "o"), "hugetlb": ("
 
 def svg(report: Mapping[str, Any]) -> str:
     """The plot of a report (`command.document`): a whole SVG file that loads nothing."""
-    # Imported here: it takes a second, and only a plot needs it.
-    import matplotlib as mpl  # noqa: PLC0415
-    from matplotlib.figure import Figure  # noqa: PLC0415
+    return draw((12, 4), 10, lambda figure: _paint(figure, report))
 
-    settings: dict[Any, Any] = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": "mshare",
-        "font.family": "sans-serif",
-        "font.size": 10,
-    }
-    with mpl.rc_context(settings):
-        figure = Figure(figsize=(12, 4), layout="constrained")
-        tables, until, even = figure.subplots(1, 3)
-        size = f"{report['machine']['bytes'] >> 20} MiB"
-        found = report["page_tables"]
-        _curves(
-            tables,
-            found["processes"],
-            {kind: [kib / 1024 for kib in found["kib"][kind]] for kind in KINDS},
-            f"page tables for {size}",
-            "growth of PageTables, MiB",
-        )
-        # Huge pages may take no page of page tables more, and zero has no place on a logarithmic axis.
-        tables.set_yscale("symlog", base=2, linthresh=1 / 64)
-        tables.set_ylim(bottom=0)
-        tables.yaxis.set_major_formatter("{x:g}")
-        found = report["until"]
-        _curves(
-            until, found["processes"], found["seconds"], "until the k-th has touched every page", "seconds"
-        )
-        until.set_ylim(bottom=0)
-        _break_even(even, report["break_even"]["by_size"])
-        text = io.StringIO()
-        figure.savefig(text, format="svg", metadata={"Date": None})
-    return text.getvalue()
+
+def _paint(figure: Any, report: Mapping[str, Any]) -> None:
+    tables, until, even = figure.subplots(1, 3)
+    size = f"{report['machine']['bytes'] >> 20} MiB"
+    found = report["page_tables"]
+    _curves(
+        tables,
+        found["processes"],
+        {kind: [kib / 1024 for kib in found["kib"][kind]] for kind in KINDS},
+        f"page tables for {size}",
+        "growth of PageTables, MiB",
+    )
+    # Huge pages may take no page of page tables more, and zero has no place on a logarithmic axis.
+    tables.set_yscale("symlog", base=2, linthresh=1 / 64)
+    tables.set_ylim(bottom=0)
+    tables.yaxis.set_major_formatter("{x:g}")
+    found = report["until"]
+    _curves(until, found["processes"], found["seconds"], "until the k-th has touched every page", "seconds")
+    until.set_ylim(bottom=0)
+    _break_even(even, report["break_even"]["by_size"])
 
 
 def _curves(axes: Any, x: list[int], curves: Mapping[str, list[float]], title: str, y: str) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Mapping
 from typing import Any
+
+from ..svg import draw
 
 #: Colours that matplotlib draws in, and the CSS that takes their place, so that one SVG suits light and dark.
 _STAND_INS = {
@@ -29,53 +30,40 @@ def svg(plot: Mapping[str, Any]) -> str:
     """
     if not plot["series"]:
         return ""
-    # Imported here: it takes a second, and only a page needs it.
-    import matplotlib as mpl  # noqa: PLC0415
-    from matplotlib.figure import Figure  # noqa: PLC0415
-
-    settings: dict[Any, Any] = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": "mshare",
-        "font.family": "sans-serif",
-        "font.size": 11,
-    }
-    with mpl.rc_context(settings):
-        figure = Figure(figsize=(8, 4.2), layout="constrained")
-        figure.patch.set_alpha(0)
-        axes = figure.add_subplot()
-        axes.patch.set_alpha(0)
-        labelled: set[str] = set()
-        for series in plot["series"]:
-            kind = series["kind"]
-            style: dict[str, Any] = {
-                **_STYLE[kind],
-                "linewidth": 2.0,
-                "marker": "o" if kind == "private" else "s",
-                "markersize": 5,
-            }
-            if kind in labelled:
-                style.pop("label")
-            labelled.add(kind)
-            x, y = zip(*series["points"], strict=True)
-            axes.plot(x, [value / 1024 for value in y], **style)
-        _name_ends(axes, plot["series"])
-        axes.set_xlabel(plot["x"], color=_INK)
-        axes.set_ylabel(plot["y"].replace("KiB", "MiB"), color=_INK)
-        axes.set_xlim(left=0)
-        axes.set_ylim(bottom=0)
-        axes.margins(x=0.12)
-        axes.grid(color=_GRID, linewidth=0.6)
-        axes.tick_params(colors=_INK)
-        for side, spine in axes.spines.items():
-            spine.set_visible(side in ("left", "bottom"))
-            spine.set_color(_INK)
-        axes.legend(loc="upper left", frameon=False, labelcolor=_INK)
-        text = io.StringIO()
-        figure.savefig(
-            text, format="svg", metadata={"Date": None, "Creator": None, "Type": None, "Format": None}
-        )
-    drawn = text.getvalue()
+    drawn = draw((8, 4.2), 11, lambda figure: _paint(figure, plot))
     return _for_page(drawn[drawn.index("<svg") :])
+
+
+def _paint(figure: Any, plot: Mapping[str, Any]) -> None:
+    figure.patch.set_alpha(0)
+    axes = figure.add_subplot()
+    axes.patch.set_alpha(0)
+    labelled: set[str] = set()
+    for series in plot["series"]:
+        kind = series["kind"]
+        style: dict[str, Any] = {
+            **_STYLE[kind],
+            "linewidth": 2.0,
+            "marker": "o" if kind == "private" else "s",
+            "markersize": 5,
+        }
+        if kind in labelled:
+            style.pop("label")
+        labelled.add(kind)
+        x, y = zip(*series["points"], strict=True)
+        axes.plot(x, [value / 1024 for value in y], **style)
+    _name_ends(axes, plot["series"])
+    axes.set_xlabel(plot["x"], color=_INK)
+    axes.set_ylabel(plot["y"].replace("KiB", "MiB"), color=_INK)
+    axes.set_xlim(left=0)
+    axes.set_ylim(bottom=0)
+    axes.margins(x=0.12)
+    axes.grid(color=_GRID, linewidth=0.6)
+    axes.tick_params(colors=_INK)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(_INK)
+    axes.legend(loc="upper left", frameon=False, labelcolor=_INK)
 
 
 def _name_ends(axes: Any, series: list[Mapping[str, Any]]) -> None:
