@@ -17,8 +17,9 @@ PROGRAM = "qemu-system-x86_64"
 #: without what QEMU expects) is common, and two ways to run would be two sets of results.
 EMULATION = ("-accel", "tcg,thread=multi", "-cpu", "max")
 
-#: The same with a clock that advances by a nanosecond for each instruction, and not while the CPU is idle.
-#: A step of a string instruction counts as one: without ERMS and FSRM the kernel takes eight bytes a step.
+#: The same with a clock that advances by a nanosecond for each instruction, and jumps ahead while the CPU
+#: idles. A step of a string instruction counts as one: without ERMS and FSRM the kernel takes eight
+#: bytes a step.
 COUNTING = (
     *("-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"),
     *("-cpu", "max,-erms,-fsrm"),

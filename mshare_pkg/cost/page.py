@@ -5,24 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .kernels import OTHERS, UNPATCHED
+from ..kernel.variants import OFF, ON, UNPATCHED
+from .counts import LABELS
 
 
 def markdown(report: Mapping[str, Any]) -> str:
     """The page."""
+    releases = {"unpatched": UNPATCHED, **{LABELS[kernel]: kernel for kernel in (OFF, ON)}}
     lines = [
         "# Instructions, without and with msharefs",
         "",
         f"Median of {report['rounds']} rounds of the instructions, of kernel and program, that one of each "
-        "takes; "
-        + "; ".join(f"{kernel}: `{release}`" for kernel, release in report["releases"].items())
-        + f". At most {report['limit_percent']:g} % more is asked for.",
+        "takes. "
+        + "; ".join(f"{label}: `{report['releases'][kernel]}`" for label, kernel in releases.items())
+        + f". At most {report['limit_percent']:g} % more are asked for; the last column is a second boot "
+        "of the unpatched kernel.",
         "",
-        f"| what | {UNPATCHED} | CONFIG_MSHARE=n | CONFIG_MSHARE=y | more with =n, % | more with =y, % |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        f"| what | {' | '.join(releases)} | {' | '.join(f'{label}, %' for label in LABELS.values())} |",
+        f"| --- |{' ---: |' * (len(releases) + len(LABELS))}",
     ]
     for row in report["rows"]:
-        numbers = [f"{row['instructions'][kernel]:,.1f}" for kernel in (UNPATCHED, *OTHERS)]
-        more = [f"{row['more_percent'][kernel]:+.2f}" for kernel in OTHERS]
+        numbers = [f"{row['instructions'][kernel]:,.1f}" for kernel in releases.values()]
+        more = [f"{row['more_percent'][kernel]:+.2f}" for kernel in LABELS]
         lines.append(f"| {' | '.join([row['title'], *numbers, *more])} |")
     return "\n".join([*lines, ""])

@@ -88,7 +88,7 @@ def execute(plan: Plan) -> Result:
         UserError: another run is using the same directory.
     """
     with _work_directory(plan.work):
-        with ui.step(f"compiling the {plan.title}"):
+        with ui.step("compiling what runs in the guest"):
             guest.build_tests(plan.root, plan.work / "tests", [program.name for program in plan.programs])
         init = guest.init_script(
             plan.programs,

@@ -9,10 +9,9 @@ from pathlib import Path
 import click
 
 from .. import ui
-from ..cost.kernels import UNPATCHED, requests
 from ..errors import UserError
 from ..kernel import base as bases
-from ..kernel import mail, options
+from ..kernel import mail, options, variants
 from ..paths import project_root
 from . import programs, runner, stepwise
 from .result import Result
@@ -41,9 +40,14 @@ def command(*, base: str, flavour: str, jobs: int | None, output: Path, as_json:
             runner.Plan(root, image, programs.select(names), output / "guest", quick=True, title="kernel")
         )
 
-    kernels = requests(root, found, flavour)
+    kernels = variants.requests(root, found, flavour)
     steps = stepwise.walk(
-        kernels["on"], kernels[UNPATCHED], mails, image=image, jobs=jobs or os.cpu_count() or 1, boot=boot
+        kernels[variants.ON],
+        kernels[variants.UNPATCHED],
+        mails,
+        image=image,
+        jobs=jobs or os.cpu_count() or 1,
+        boot=boot,
     )
     if as_json:
         ui.emit([asdict(step) for step in steps])

@@ -4,7 +4,8 @@
  * msharefs costs those that do not use it is the difference between kernels.
  *
  * The machine must count instructions by its time stamp counter, as QEMU does
- * with -icount shift=0, and have one CPU. This measures and judges nothing: a
+ * with -icount shift=0, and have one CPU. Its counter jumps ahead when the CPU is
+ * idle: nothing that is measured may sleep. This measures and judges nothing: a
  * line of JSON for each measurement. Nothing in here needs msharefs.
  *
  * Options: -n rounds, -t seconds that the whole may take. The only argument
@@ -14,10 +15,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/futex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -40,7 +43,6 @@ struct measure {
 };
 
 static int memory;		/* a memfd of PAGES pages, all there */
-static const char *disk_file;
 static int disk_fd;
 
 static inline u64 counter(void)
@@ -124,7 +126,8 @@ static unsigned long map_unmap(u64 *instructions)
 	for (i = 0; i < n; i++) {
 		void *p = mmap(NULL, LENGTH, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-		munmap(p, LENGTH);
+		CHECK_OK(p);
+		CHECK_OK(munmap(p, LENGTH));
 	}
 	*instructions = counter() - from;
 	return n;
@@ -163,8 +166,8 @@ static unsigned long protect(u64 *instructions)
 	unsigned long i;
 
 	for (i = 0; i < n; i++) {
-		mprotect(p, LENGTH, PROT_READ);
-		mprotect(p, LENGTH, RW);
+		CHECK_OK(mprotect(p, LENGTH, PROT_READ));
+		CHECK_OK(mprotect(p, LENGTH, RW));
 	}
 	*instructions = counter() - from;
 	CHECK_OK(munmap(p, LENGTH));
@@ -201,6 +204,41 @@ static unsigned long lock_unlock(u64 *instructions)
 	*instructions = counter() - from;
 	CHECK_OK(munmap(p, LENGTH));
 	return PAGES;
+}
+
+/* What such calls cost before they come to any page. */
+static unsigned long advise_one(u64 *instructions)
+{
+	const unsigned long n = 3000;
+	char *p = map_anonymous();
+	u64 from = counter();
+	unsigned long i;
+
+	for (i = 0; i < n; i++)
+		CHECK_OK(madvise(p, PAGE, MADV_DONTNEED));
+	*instructions = counter() - from;
+	CHECK_OK(munmap(p, LENGTH));
+	return n;
+}
+
+/* The same; a mapping of its own, so that none is split and merged. */
+static unsigned long lock_one(u64 *instructions)
+{
+	const unsigned long n = 1000;
+	char *p = mmap(NULL, PAGE, RW, MAP_SHARED, memory, 0);
+	unsigned long i;
+	u64 from;
+
+	CHECK_OK(p);
+	put(p, 1);
+	from = counter();
+	for (i = 0; i < n; i++) {
+		CHECK_OK(mlock(p, PAGE));
+		CHECK_OK(munlock(p, PAGE));
+	}
+	*instructions = counter() - from;
+	CHECK_OK(munmap(p, PAGE));
+	return n;
 }
 
 static u64 fork_exit_wait(unsigned long n)
@@ -265,7 +303,23 @@ static unsigned long execute(u64 *instructions)
 	return n;
 }
 
-/* What takes pages for a moment without long-term pins: get_user_pages_fast. */
+/* The kernel looks pages up to write to them, without a fault: get_user_pages_fast(). */
+static unsigned long futex_pages(u64 *instructions)
+{
+	char *p = map(MAP_SHARED, memory);
+	unsigned long i;
+	u64 from;
+
+	store_all(p);
+	from = counter();
+	for (i = 0; i < PAGES; i++)
+		CHECK_OK(syscall(SYS_futex, p + i * PAGE, FUTEX_WAKE, 1, NULL, NULL, 0));
+	*instructions = counter() - from;
+	CHECK_OK(munmap(p, LENGTH));
+	return PAGES;
+}
+
+/* The same to read them. */
 static unsigned long splice_pages(u64 *instructions)
 {
 	const unsigned long n = 64;
@@ -330,7 +384,7 @@ static unsigned long reclaim(u64 *instructions)
 		left += there[i] & 1;
 	CHECK_MSG(left < PAGES / 10, "%lu of %lu pages were not reclaimed", left, PAGES);
 	CHECK_OK(munmap(p, LENGTH));
-	return PAGES;
+	return PAGES - left;
 }
 
 static const struct measure measures[] = {
@@ -341,12 +395,15 @@ static const struct measure measures[] = {
 	{ "mmap-munmap", map_unmap },
 	{ "munmap-touched", unmap_touched },
 	{ "madvise-dontneed", dontneed },
+	{ "madvise-one", advise_one },
 	{ "mprotect", protect },
 	{ "mremap", move },
 	{ "mlock-munlock", lock_unlock },
+	{ "mlock-one", lock_one },
 	{ "fork-exit", fork_small },
 	{ "fork-exit-touched", fork_touched },
 	{ "exec", execute },
+	{ "futex", futex_pages },
 	{ "vmsplice", splice_pages },
 	{ "process-vm-readv", read_process },
 	{ "reclaim", reclaim },
@@ -363,18 +420,18 @@ static u64 loop(u64 n)
 /* Two instructions each time round, or the counter counts something else. */
 static void check_counter(void)
 {
-	u64 least = ULONG_MAX;
+	u64 a = ULONG_MAX, b = ULONG_MAX;
 	int i;
 
 	/* An interrupt adds its own. */
 	for (i = 0; i < 20; i++) {
-		u64 a = loop(1000), b = loop(2000);
+		u64 once = loop(1000), twice = loop(2000);
 
-		if (b - a < least)
-			least = b - a;
+		a = once < a ? once : a;
+		b = twice < b ? twice : b;
 	}
-	CHECK_MSG(least == 2000, "2000 instructions count as %llu: use QEMU's -icount shift=0",
-		  (unsigned long long)least);
+	CHECK_MSG(b - a == 2000, "2000 instructions count as %llu: use QEMU's -icount shift=0",
+		  (unsigned long long)(b - a));
 	CHECK(sysconf(_SC_NPROCESSORS_ONLN) == 1);
 }
 
@@ -394,10 +451,10 @@ static void make_files(void)
 	CHECK_OK(munmap(p, LENGTH));
 
 	CHECK_MSG(folder, "set MSHARE_DISK to a directory on a disk");
-	snprintf(name, sizeof(name), "%s/cost", folder);
-	disk_file = name;
-	disk_fd = open(name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	snprintf(name, sizeof(name), "%s/cost-XXXXXX", folder);
+	disk_fd = mkostemp(name, O_CLOEXEC);
 	CHECK_OK(disk_fd);
+	CHECK_OK(unlink(name));
 	for (i = 0; i < PAGES; i++)
 		CHECK(write(disk_fd, page, PAGE) == PAGE);
 	CHECK_OK(fsync(disk_fd));
@@ -451,7 +508,5 @@ int main(int argc, char **argv)
 			printf("\"count\": %lu, \"instructions\": %llu}\n", count,
 			       (unsigned long long)instructions);
 		}
-	CHECK_OK(close(disk_fd));
-	CHECK_OK(unlink(disk_file));
 	return KSFT_PASS;
 }
