@@ -14,7 +14,6 @@ from .patching import list_src
 from .series import Patch, read_series
 
 
-
 @dataclass(frozen=True)
 class Group:
     """New files that go into one mail.
@@ -34,8 +33,8 @@ def _selftests(*names: str) -> tuple[str, ...]:
     return tuple(f"tools/testing/selftests/mshare/{name}" for name in names)
 
 
-#: The mails of new files, in order; a file goes into the first that has a place for it. None is compiled before the
-#: patch of Kconfig and Makefile at the series' end, so that the kernel builds after each.
+#: The mails of new files, in order; a file goes into the first that has a place for it. None is compiled
+#: before the patch of Kconfig and Makefile at the series' end, so that the kernel builds after each.
 GROUPS = (
     Group(
         "uapi: add the user header of msharefs",
@@ -46,8 +45,8 @@ GROUPS = (
     Group(
         "mm: declare what the hooks of msharefs ask and call",
         ("include/linux",),
-        "Without CONFIG_MSHARE all of it is constants and empty functions, so that the\n"
-        "hooks that follow cost nothing.",
+        "Without CONFIG_MSHARE the tests are constant, and the calls behind them are\n"
+        "dropped, so that the hooks that follow cost nothing.",
     ),
     Group(
         "Documentation: describe msharefs",
@@ -66,10 +65,10 @@ GROUPS = (
         "Processes that map the same memory each have page tables of their own for it:\n"
         "with enough processes these take more memory than what they map.\n"
         "\n"
-        "The objects of a region are mapped in an mm that runs no task, and the page\n"
-        "tables of the processes that attach lead into its. A page that one of them has\n"
-        "faulted in is there for all. The comment at the file's head tells about lifetime,\n"
-        "locking and TLBs.",
+        "The objects of a region are mapped in an mm that runs no task. The upper page\n"
+        "tables of a process that attaches point to the lower ones of that mm: a page that\n"
+        "one process has faulted in is there for all. The comment at the file's head tells\n"
+        "about lifetime, locking and TLBs.",
     ),
     Group(
         "mm: map objects in a region",
@@ -80,50 +79,61 @@ GROUPS = (
     Group(
         "mm: add msharefs, the filesystem of regions",
         ("mm/msharefs.c",),
-        "Regions have names, owners and modes, and are found, limited and listed as\n"
-        "files are.",
-    ),
-    Group(
-        "mm: add msharefs",
-        ("mm",),
-        "Page tables that processes share.",
+        "Regions have names, owners and modes, and are found, limited and listed as\nfiles are.",
     ),
     Group(
         "selftests/mshare: add a harness",
         _selftests(
-            *("harness.c", "harness.h", "region.c", "region.h", "groups.c", "groups.h", "objfile.c", "objfile.h"),
-            *("settings", "config", ".gitignore"),
+            *("Makefile", "harness.c", "harness.h", "region.c", "region.h", "groups.c", "groups.h"),
+            *("objfile.c", "objfile.h", "settings", "config", ".gitignore"),
         ),
         "Each case runs in a process of its own, with an instance of msharefs of its own\n"
         "and a time limit: a crash or a hang costs one case.",
     ),
     Group(
-        "selftests/mshare: the interface",
-        _selftests(
-            *("info.c", "mount.c", "life.c", "input.c", "mmap.c", "access.c", "fork.c", "maps.c", "kvm.c"),
-        ),
-        "What each call answers, to good input and bad, and what /proc tells.",
+        "selftests/mshare: test mounts, and the life of a region",
+        _selftests("info.c", "mount.c", "life.c"),
+        "Options, limits and owners of an instance; how a region is made, attached,\nlisted and forgotten.",
     ),
     Group(
-        "selftests/mshare: objects",
-        _selftests("unmap.c", "files.c", "disk.c", "hugetlb.c", "cgroup.c"),
-        "What can be mapped in a region, and that what is taken out is gone at once, for\n"
-        "everybody, and its memory given back.",
+        "selftests/mshare: test what bad input gets",
+        _selftests("input.c", "mmap.c"),
+        "A case for each row of the table in the documentation.",
     ),
     Group(
-        "selftests/mshare: reclaim, movement, failure and fire",
-        _selftests(
-            *("swap.c", "move.c", "sharing.c", "leak.c", "fail.c", "stress.c", "fuzz.c", "others.c"),
-        ),
-        "That page tables are shared and nothing leaks; that content stays what it was\n"
-        "while memory is swapped and moved, allocations fail, and processes do random\n"
-        "things; with an oracle.",
+        "selftests/mshare: test who may touch what, fork and exit",
+        _selftests("access.c", "fork.c", "maps.c", "kvm.c"),
+        "Loads and stores of processes and of the kernel for them, pins, what a child\n"
+        "gets, what a killed process leaves, and what /proc tells of all that.",
     ),
     Group(
-        "selftests/mshare: benchmarks, and the Makefile",
-        ("tools/testing/selftests",),
-        "What a region saves and costs beside other shared memory, and what instructions\n"
-        "msharefs costs those that do not use it.",
+        "selftests/mshare: test that what is unmapped is gone",
+        _selftests("unmap.c", "leak.c", "sharing.c"),
+        "At once, for every process on every CPU, with its memory and its page tables;\n"
+        "and that there is one copy of these, however many processes attach.",
+    ),
+    Group(
+        "selftests/mshare: test files and huge pages as objects",
+        _selftests("files.c", "disk.c", "hugetlb.c"),
+        "One content, however it is reached; truncation, holes, seals, write-back; the\npool of huge pages.",
+    ),
+    Group(
+        "selftests/mshare: test memory cgroups, swap and migration",
+        _selftests("cgroup.c", "swap.c", "move.c"),
+        "Who is charged, what a limit does, and that content stays while its pages are\n"
+        "swapped, split, merged, moved and poisoned.",
+    ),
+    Group(
+        "selftests/mshare: let allocations fail, and do random things",
+        _selftests("fail.c", "fuzz.c", "stress.c", "others.c"),
+        "Every allocation of each call fails once. Random calls with random arguments;\n"
+        "random operations by many processes, with an oracle that knows each page; and\n"
+        "programs of others beside a region in use.",
+    ),
+    Group(
+        "selftests/mshare: measure what a region saves and costs",
+        _selftests("bench.c", "cost.c"),
+        "Beside other shared memory, and in instructions for those that do not use it.",
     ),
 )
 _MAIL = re.compile(r"[0-9]{4}-.*\.patch")
@@ -181,7 +191,8 @@ def of_new_files(files: dict[Path, Path]) -> list[Mail]:
         )
         if group is None:
             raise UserError(
-                f"no mail of the series has a place for the new file {path}", "add one to mail.GROUPS"
+                f"no mail of the series has a place for the new file {path}",
+                "remove it, or name a place for it in mail.GROUPS",
             )
         grouped[group].append(path)
     mails = []

@@ -24,7 +24,9 @@ def _all(*options: Decorator) -> Decorator:
 def of_source() -> Decorator:
     """`--base`, `--flavour`, `--jobs`: a kernel that the command builds."""
     return _all(
-        click.option("--base", default="6.12", show_default=True, help="Kernel base: a file in kernel/bases."),
+        click.option(
+            "--base", default="6.12", show_default=True, help="Kernel base: a file in kernel/bases."
+        ),
         click.option("--flavour", default="vm", show_default=True, help="Configuration flavour."),
         click.option("--jobs", type=click.IntRange(1), help="Compilers at once; else one for each CPU."),
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import ui
-from ..errors import CheckFailed, InfraError
+from ..errors import CheckFailed, InfraError, UserError
 from ..kernel import build as builds
 from ..kernel.compile import compile_tree
 from ..kernel.config import configure
@@ -57,17 +57,23 @@ def walk(
     Args:
         ours: the build that the series ends in. From the last patch of a Kconfig file on, its configuration
             is used.
-        unpatched: the same without the series.
+        unpatched: the same without the series; its configuration is used before.
         mails: the series.
-        image: where each kernel is put for `boot`.
+        image: where each kernel is put for `boot`; the compiler's log is put beside it.
         jobs: compilers at once.
         boot: boots `image`; whether the kernel is the last one. A kernel that a patch has not changed is not
-            booted again.
+            booted again, but for the last.
 
     Raises:
-        CheckFailed: a kernel does not compile, or does not boot as it should; the text names the patch.
-        MshareError: a patch does not apply.
+        CheckFailed: a kernel does not boot as it should; the text names the patch.
+        UserError: a patch does not apply, or none brings a symbol to configure.
+        InfraError: a kernel does not compile; the text names the patch.
     """
+    kconfigs = [number for number, mail in enumerate(mails) if _is_kconfig(mail)]
+    if not kconfigs:
+        raise UserError(
+            "no patch of the series touches a Kconfig file", "add the one that brings CONFIG_MSHARE"
+        )
     planned = builds.plan(unpatched, register=False)
     local = f"-step-{ours.full_flavour}"
     release = f"{planned.inputs.source.upstream}{local}"
@@ -77,27 +83,34 @@ def walk(
         work.remove()
         make = work.prepare(planned.inputs, local, jobs)
         fragments = builds.plan(ours, register=False).inputs.fragments
-        switch = max(number for number, mail in enumerate(mails) if _is_kconfig(mail))
+        log = image.with_name("compile.log")
         steps: list[Step] = []
         booted = ""
         try:
             for number, mail in enumerate(mails):
                 start = time.monotonic()
                 apply_series(make.tree, [_patch(work.path, mail)])
-                if number == switch:
-                    configure(make.tree, fragments, make.argv(), make.env())
+                if number in kconfigs:
+                    chosen = fragments if number == kconfigs[-1] else planned.inputs.fragments
+                    configure(make.tree, chosen, make.argv(), make.env())
+                log.unlink(missing_ok=True)
                 try:
-                    compile_tree(make, release, work.path / "compile.log", 1)
+                    compile_tree(make, release, log, 1)
                 except InfraError as error:
-                    raise _failed(mail, error.message, "it must stand after what it needs") from error
+                    raise InfraError(
+                        f"after the patch {mail.subject!r}: {error.message}", error.remedy
+                    ) from error
                 digest = sha256_of(make.tree / IMAGE)
                 changed, booted = digest != booted, digest
-                if changed:
+                last = number == len(mails) - 1
+                if changed or last:
                     shutil.copyfile(make.tree / IMAGE, image)
-                    last = number == len(mails) - 1
                     result = boot(last)
                     if problem := problem_of(result, release, last):
-                        raise _failed(mail, problem, f"the kernel's whole log is {result.console}")
+                        raise CheckFailed(
+                            f"after the patch {mail.subject!r}: {problem}",
+                            f"the kernel's whole log is {result.console}",
+                        )
                 steps.append(Step(mail.subject, round(time.monotonic() - start, 1), changed))
                 how = "builds and boots" if changed else "builds, to the same kernel"
                 ui.say(f"  {number + 1}/{len(mails)} {mail.subject}: {how} ({steps[-1].seconds:.0f} s)")
@@ -114,7 +127,3 @@ def _patch(folder: Path, mail: Mail) -> Patch:
     path = folder / "step.patch"
     path.write_text(mail.diff)
     return Patch(mail.subject, path, "")
-
-
-def _failed(mail: Mail, problem: str, remedy: str) -> CheckFailed:
-    return CheckFailed(f"after the patch {mail.subject!r}: {problem}", remedy)

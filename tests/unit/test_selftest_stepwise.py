@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from kernel_toy import Toy, make_toy
 
-from mshare_pkg.errors import CheckFailed
+from mshare_pkg.errors import CheckFailed, InfraError, UserError
 from mshare_pkg.kernel import base as bases
 from mshare_pkg.kernel import mail
 from mshare_pkg.kernel.inputs import Request
@@ -29,7 +29,7 @@ def outcome(run: ProgramRun, release: str = RELEASE, *, complaint: str = "", pro
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:
     toy = make_toy(tmp_path, monkeypatch)
-    plain = toy.kernel / "cost" / "unpatched"
+    plain = toy.kernel / "variants" / "unpatched"
     plain.mkdir(parents=True)
     (plain / "series").write_text("")
     (plain / "config").write_text("")
@@ -51,7 +51,7 @@ def walk(
     base = bases.load("6.12", toy.root)
     steps = stepwise.walk(
         Request(toy.root, base, "vm"),
-        Request(toy.root, base, "vm", series=toy.kernel / "cost" / "unpatched"),
+        Request(toy.root, base, "vm", series=toy.kernel / "variants" / "unpatched"),
         mails or mail.collect(toy.root, "6.12"),
         image=image,
         jobs=1,
@@ -79,9 +79,27 @@ def test_each_kernel_builds_and_boots_once(toy: Toy) -> None:
 
 def test_a_patch_before_what_it_needs(toy: Toy) -> None:
     *before, kconfig, fault = mail.collect(toy.root, "6.12")
-    with pytest.raises(CheckFailed, match="after the patch 'mm: hand faults of regions to their host'"):
+    with pytest.raises(
+        InfraError, match="after the patch 'mm: hand faults of regions to their host'"
+    ) as caught:
         walk(toy, outcome(PASSED), [*before, fault, kconfig])
     assert toy.works() == []
+    # What the message names is there still.
+    assert str(toy.root / "compile.log") in caught.value.message
+    assert "mshare_fault" in (toy.root / "compile.log").read_text()
+
+
+def test_the_last_kernel_is_tested_though_its_patch_changes_nothing(toy: Toy) -> None:
+    header, sample, *others = mail.collect(toy.root, "6.12")
+    steps, boots = walk(toy, outcome(PASSED), [header, *others, sample])
+    assert boots == [False, False, False, True]
+    assert not steps[-1].changed
+
+
+def test_a_series_without_a_symbol(toy: Toy) -> None:
+    mails = [one for one in mail.collect(toy.root, "6.12") if "configured" not in one.subject]
+    with pytest.raises(UserError, match="no patch of the series touches a Kconfig file"):
+        walk(toy, outcome(PASSED), mails)
 
 
 @pytest.mark.parametrize(
