@@ -10,11 +10,11 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .. import ui
-from ..errors import CheckFailed, UserError
+from ..errors import CheckFailed, InfraError, UserError
 from ..kernel import build as builds
 from ..kernel.compile import compile_tree
 from ..kernel.files import locked
@@ -26,26 +26,43 @@ from ..kernel.workspace import Workspace
 from .programs import PROGRAMS, Program
 from .result import Result
 
-_HEADER = re.compile(r"Subject: (?P<subject>.+)\nFails: (?P<program>\w+): (?P<case>.+)\n---\n")
+_HEADER = re.compile(r"Subject: (?P<subject>.+)\n(?P<fails>(?:Fails: .+\n)+)---\n")
+_FAILS = re.compile(r"Fails: (?P<program>\w+): (?P<case>.+)")
+
+
+@dataclass(frozen=True)
+class Fail:
+    """What must fail: a program, and (a part of the name of) one of its cases."""
+
+    program: str
+    case: str
+
+    def test(self) -> Program:
+        """The program, with the one case."""
+        program = next(each for each in PROGRAMS if each.name == self.program)
+        return replace(program, full=(*program.quick, "-c", self.case))
+
+    def outcomes(self, result: Result) -> list[str]:
+        """How the case ended in a run; nothing when it was not run."""
+        runs = [run for run in result.runs if run.name == self.program]
+        return [case.outcome for run in runs for case in run.report.cases if self.case in case.name]
+
+    def __str__(self) -> str:
+        return f"{self.program}: {self.case}"
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """What is broken, and the program and the (part of the name of the) case that must fail."""
+    """What is broken, and what must fail then."""
 
     name: str
     subject: str
-    program: str
-    case: str
+    fails: tuple[Fail, ...]
     path: Path
 
     def patch(self) -> Patch:
         """The patch, as a series would have it."""
         return Patch(self.path.name, self.path, "mutants")
-
-    def test(self) -> Program:
-        """The program, with the one case."""
-        return Program(self.program, full=("-q", "-c", self.case))
 
 
 def load(folder: Path, only: Sequence[str] = ()) -> list[Mutant]:
@@ -62,37 +79,35 @@ def load(folder: Path, only: Sequence[str] = ()) -> list[Mutant]:
     known = {program.name for program in PROGRAMS}
     for path in sorted(folder.glob("*.patch")):
         match = _HEADER.match(path.read_text())
-        if match is None or match["program"] not in known:
+        lines = match["fails"].splitlines() if match else []
+        fails = [Fail(each["program"], each["case"]) for line in lines if (each := _FAILS.fullmatch(line))]
+        if match is None or len(fails) != len(lines) or any(each.program not in known for each in fails):
             raise UserError(
                 f"{path} does not begin with Subject: and Fails: PROGRAM: CASE",
                 "name a selftest and its case",
             )
-        found[path.stem] = Mutant(path.stem, match["subject"], match["program"], match["case"], path)
+        found[path.stem] = Mutant(path.stem, match["subject"], tuple(fails), path)
     for name in only:
         if name not in found:
             raise UserError(f"there is no mutant {name}", f"name some of: {', '.join(found) or '(none)'}")
     return [mutant for name, mutant in found.items() if not only or name in only]
 
 
-def verdict(result: Result, mutant: Mutant) -> str:
-    """How the selftests noticed a mutant; empty when they did not.
+def verdict(result: Result, fail: Fail) -> str:
+    """How a selftest noticed a mutant; empty when it did not.
 
     A kernel that dies or complains while the case runs has been noticed, too.
+
+    Raises:
+        InfraError: the guest did not come as far as the program, which says nothing about the test.
     """
-    for run in result.runs:
-        for case in run.report.cases:
-            if case.outcome == "failed" and mutant.case in case.name:
-                return "the case failed"
+    if "failed" in fail.outcomes(result):
+        return "the case failed"
+    if fail.program not in [run.name for run in result.runs]:
+        raise InfraError(f"{fail.program} was not run: {'; '.join(result.problems)}", f"see {result.console}")
     if result.findings:
         return f"the kernel complained: {result.findings[0].line}"
     return result.problems[0].splitlines()[0] if result.problems else ""
-
-
-def passes(result: Result, mutant: Mutant) -> bool:
-    """Whether the case ran and passed, and nothing else is wrong: as it must be without the mutant."""
-    runs = [run for run in result.runs if run.name == mutant.program]
-    cases = [case for run in runs for case in run.report.cases if mutant.case in case.name]
-    return result.ok and bool(cases) and all(case.outcome == "passed" for case in cases)
 
 
 @contextmanager
@@ -159,19 +174,29 @@ def hunt(
     noticed: dict[str, str] = {}
     for mutant in images:
         if mutant is None:
-            result = test([each.test() for each in mutants], "none")
-            if broken := [f"{each.program}: {each.case}" for each in mutants if not passes(result, each)]:
-                raise CheckFailed(
-                    f"{', '.join(broken)}: does not pass on the kernel without a mutant\n"
-                    + "\n".join(result.failures()),
-                    "mend the test, or the name of the case in kernel/mutants",
-                )
+            _check_sound(mutants, test)
             continue
-        noticed[mutant.name] = verdict(test([mutant.test()], mutant.name), mutant)
-        ui.say(f"  {mutant.name}: {noticed[mutant.name] or 'NOT NOTICED'} ({mutant.program}: {mutant.case})")
+        hows = {fail: verdict(test([fail.test()], mutant.name), fail) for fail in mutant.fails}
+        noticed[mutant.name] = "; ".join(hows.values()) if all(hows.values()) else ""
+        for fail, how in hows.items():
+            ui.say(f"  {mutant.name}: {how or 'NOT NOTICED'} ({fail})")
     if alive := [name for name, how in noticed.items() if not how]:
         raise CheckFailed(
             f"{len(alive)} of {len(noticed)} mutants were not noticed: {', '.join(alive)}",
             "the case that each names checks too little",
         )
     return noticed
+
+
+def _check_sound(mutants: Sequence[Mutant], test: Callable[[Sequence[Program], str], Result]) -> None:
+    """See the cases of all mutants pass, in one boot."""
+    fails = list(dict.fromkeys(fail for mutant in mutants for fail in mutant.fails))
+    result = test([fail.test() for fail in fails], "none")
+    broken = [str(fail) for fail in fails if set(fail.outcomes(result)) != {"passed"}]
+    if broken or not result.ok:
+        raise CheckFailed(
+            "on the kernel without a mutant: "
+            + (f"{', '.join(broken)} did not pass\n" if broken else "all cases passed, and yet\n")
+            + "\n".join(result.failures()),
+            "mend the test, or the name of the case in kernel/mutants",
+        )

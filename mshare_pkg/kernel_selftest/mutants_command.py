@@ -42,7 +42,7 @@ def command(
     chosen = mutants.load(root / "kernel" / "mutants", only)
     if listing:
         for mutant in chosen:
-            click.echo(f"{mutant.name}: {mutant.subject} ({mutant.program}: {mutant.case})")
+            click.echo(f"{mutant.name}: {mutant.subject} ({'; '.join(map(str, mutant.fails))})")
         return
     output.mkdir(parents=True, exist_ok=True)
     image = output / "vmlinuz"

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mshare_pkg.errors import CheckFailed, UserError
+from mshare_pkg.errors import CheckFailed, InfraError, UserError
 from mshare_pkg.kernel.patching import touched
 from mshare_pkg.kernel.series import Patch
 from mshare_pkg.kernel_selftest import mutants
 from mshare_pkg.kernel_selftest.kernel_log import Finding
-from mshare_pkg.kernel_selftest.mutants import Mutant
+from mshare_pkg.kernel_selftest.mutants import Fail, Mutant
 from mshare_pkg.kernel_selftest.programs import Program
 from mshare_pkg.kernel_selftest.result import Result
 from mshare_pkg.kernel_selftest.transcript import ProgramRun
 
 REPO = Path(__file__).parents[2]
-MUTANT = Mutant("mlock", "mlock() succeeds", "mmap", "mlock: EINVAL", Path("mlock.patch"))
+FAIL = Fail("mmap", "mlock: EINVAL")
+MUTANT = Mutant("mlock", "mlock() succeeds", (FAIL,), Path("mlock.patch"))
 
 
 def a_result(line: str, exit_code: int = 0, findings: tuple[Finding, ...] = ()) -> Result:
@@ -35,13 +37,15 @@ def test_ours_name_a_case_of_a_selftest() -> None:
     found = mutants.load(REPO / "kernel" / "mutants")
     assert len(found) >= 10
     for mutant in found:
-        source = REPO / "kernel" / "selftests" / "mshare" / f"{mutant.program}.c"
-        assert mutant.case in source.read_text(), mutant.name
+        for fail in mutant.fails:
+            source = REPO / "kernel" / "selftests" / "mshare" / f"{fail.program}.c"
+            assert fail.case in source.read_text(), mutant.name
         assert touched(mutant.path.read_text()), mutant.name
 
 
-def test_a_file_that_names_no_test_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "bad.patch").write_text("Subject: x\nFails: nonsense: y\n---\n")
+@pytest.mark.parametrize("fails", ["", "Fails: nonsense: y\n", "Fails: mmap: y\nFails: mmap\n"])
+def test_a_file_that_names_no_test_is_refused(tmp_path: Path, fails: str) -> None:
+    (tmp_path / "bad.patch").write_text(f"Subject: x\n{fails}---\n")
     with pytest.raises(UserError, match=r"bad\.patch does not begin with Subject"):
         mutants.load(tmp_path)
 
@@ -52,18 +56,13 @@ def test_a_name_that_is_none_is_refused() -> None:
 
 
 def test_what_counts_as_noticed() -> None:
-    assert mutants.verdict(FAILED, MUTANT) == "the case failed"
-    assert mutants.verdict(PASSED, MUTANT) == ""
+    assert mutants.verdict(FAILED, FAIL) == "the case failed"
+    assert mutants.verdict(PASSED, FAIL) == ""
     complaint = Finding("mmap", "WARNING: at mm/mshare.c", "")
-    assert "complained" in mutants.verdict(a_result("ok 1 mlock: EINVAL", findings=(complaint,)), MUTANT)
-    assert mutants.verdict(a_result("not ok 1 another case", exit_code=1), MUTANT) == ""
-
-
-def test_the_case_must_run_without_the_mutant() -> None:
-    assert mutants.passes(PASSED, MUTANT)
-    assert not mutants.passes(FAILED, MUTANT)
-    assert not mutants.passes(a_result("ok 1 mlock: EINVAL # SKIP no reason"), MUTANT)
-    assert not mutants.passes(a_result("ok 1 another case"), MUTANT)
+    assert "complained" in mutants.verdict(a_result("ok 1 mlock: EINVAL", findings=(complaint,)), FAIL)
+    assert mutants.verdict(a_result("not ok 1 another case", exit_code=1), FAIL) == ""
+    with pytest.raises(InfraError, match="stress was not run: no end after 9 s"):
+        mutants.verdict(replace(PASSED, problems=("no end after 9 s",)), Fail("stress", "random"))
 
 
 def hunt(on_mutant: Result, on_none: Result = PASSED) -> dict[str, str]:
@@ -84,8 +83,26 @@ def test_a_hunt() -> None:
     assert hunt(FAILED) == {"mlock": "the case failed"}
     with pytest.raises(CheckFailed, match="1 of 1 mutants were not noticed: mlock"):
         hunt(PASSED)
-    with pytest.raises(CheckFailed, match="does not pass on the kernel without a mutant"):
-        hunt(FAILED, on_none=FAILED)
+
+
+@pytest.mark.parametrize(
+    ("on_none", "why"),
+    [
+        (FAILED, "mmap: mlock: EINVAL did not pass"),
+        (a_result("ok 1 mlock: EINVAL # SKIP no reason"), "did not pass"),
+        (a_result("ok 1 another case"), "did not pass"),
+        (a_result("ok 1 mlock: EINVAL", findings=(Finding("mmap", "BUG: x", "BUG: x"),)), "and yet"),
+    ],
+)
+def test_the_kernel_without_a_mutant_must_be_sound(on_none: Result, why: str) -> None:
+    with pytest.raises(CheckFailed, match=why):
+        hunt(FAILED, on_none)
+
+
+def test_all_that_a_mutant_names_must_fail() -> None:
+    both = Mutant("both", "x", (FAIL, Fail("mmap", "mlock2")), Path("both.patch"))
+    with pytest.raises(CheckFailed, match="1 of 1 mutants were not noticed"):
+        mutants.hunt([both], iter([both]), lambda *_: FAILED)
 
 
 def test_a_patch_is_taken_out_again(tmp_path: Path) -> None:
