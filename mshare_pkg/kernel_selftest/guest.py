@@ -103,7 +103,7 @@ def write_initramfs(path: Path, tests: Path, programs: Sequence[Program], init: 
     archive = Archive()
     commands = _with_libraries([name for program in programs for name in program.commands])
     folders = {Path(name) for name in ("bin", "data", "dev", "proc", "sys", "tmp", "tests")}
-    folders.update(parent for each in commands for parent in each.relative_to("/").parents if parent.name)
+    folders.update(parent for place in commands for parent in place.relative_to("/").parents if parent.name)
     for folder in sorted(folders):
         archive.directory(str(folder))
     archive.character_device("dev/console", 5, 1)
@@ -114,27 +114,28 @@ def write_initramfs(path: Path, tests: Path, programs: Sequence[Program], init: 
         archive.symlink(f"bin/{applet}", "busybox")
     for name in dict.fromkeys(program.name for program in programs):
         archive.file(f"tests/{name}", (tests / name).read_bytes(), 0o755)
-    for command in commands:
-        archive.file(str(command.relative_to("/")), command.read_bytes(), 0o755)
+    for place, source in commands.items():
+        archive.file(str(place.relative_to("/")), source.read_bytes(), 0o755)
     with path.open("wb") as out:
         archive.write(out)
 
 
-def _with_libraries(commands: Sequence[str]) -> list[Path]:
-    """Where commands of this machine are, and the libraries that they need.
+def _with_libraries(commands: Sequence[str]) -> dict[Path, Path]:
+    """Commands of this machine, and the libraries that they need: place in the guest -> place here.
 
     Raises:
         InfraError: one is not installed.
     """
-    found: set[Path] = set()
+    found: dict[Path, Path] = {}
     for name in commands:
         program = shutil.which(name)
         if program is None:
             raise InfraError(f"making the guest's initramfs: there is no {name}", f"install {name}")
-        found.add(Path(program))
+        found[Path("/usr/bin") / name] = Path(program)
         said = run(["ldd", program], doing=f"asking which libraries {name} needs").stdout
-        found.update(Path(word) for word in said.split() if word.startswith("/"))
-    return sorted(found)
+        libraries = [Path(word) for word in said.split() if word.startswith("/")]
+        found.update(zip(libraries, libraries, strict=True))
+    return found
 
 
 def write_swap(path: Path) -> None:

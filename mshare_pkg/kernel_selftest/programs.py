@@ -51,7 +51,7 @@ PROGRAMS = (
     Program("sharing"),
     Program("fuzz", quick=("-q", "-s", "5"), full=("-s", "60")),
     Program("stress", quick=("-q", "-s", "8"), full=("-s", "60")),
-    Program("others", long=True, commands=("stress-ng", "trinity")),
+    Program("others", full=("-s", "20"), long=True, commands=("stress-ng", "trinity")),
     Program("leak"),
 )
 
