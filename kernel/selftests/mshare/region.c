@@ -258,6 +258,21 @@ long mem_kib(const char *key)
 	return number_after("/proc/meminfo", key);
 }
 
+u64 vm_stat(const char *name)
+{
+	char key[64];
+	u64 value;
+	FILE *file = fopen("/proc/vmstat", "r");
+
+	CHECK(file);
+	while (fscanf(file, "%63s %llu", key, (unsigned long long *)&value) == 2)
+		if (!strcmp(key, name)) {
+			fclose(file);
+			return value;
+		}
+	test_fail(__FILE__, __LINE__, "/proc/vmstat has no %s", name);
+}
+
 long status_of(pid_t pid, const char *key)
 {
 	char path[64];

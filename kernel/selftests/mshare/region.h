@@ -66,6 +66,8 @@ void check_zero(const void *p, u64 size);
 
 /* A line of /proc/meminfo in KiB, after the per-CPU counters were folded; -1 if it is not there. */
 long mem_kib(const char *key);
+/* A counter of /proc/vmstat. */
+u64 vm_stat(const char *name);
 /* A line of /proc/PID/status in KiB or as a plain number; -1 if it is not there. */
 long status_of(pid_t pid, const char *key);
 /* Minor and major faults of this process so far. */

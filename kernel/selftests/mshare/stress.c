@@ -309,10 +309,13 @@ static void touch(struct worker *w, int s, enum op op)
 	int first = next_random(&w->random) % (SLOT_PAGES - n + 1);
 	int i;
 
-	if (op == OP_STORE)
+	/* What a store would overwrite is looked at first. */
+	check_pages(w->p, s, first, n);
+	if (op == OP_STORE) {
 		for (i = first; i < first + n; i++)
 			store_page(w, s, i);
-	check_pages(w->p, s, first, n);
+		check_pages(w->p, s, first, n);
+	}
 }
 
 static void operate(struct worker *w, int s, enum op op)
@@ -461,6 +464,30 @@ static void start(void)
 	deadline = now.tv_sec + (opt_seconds ?: (opt_quick ? 8 : 60));
 }
 
+/* Pages that went and came back: what some of the operations are for. */
+static const char * const movements[] = { "pswpout", "pswpin", "pgmigrate_success" };
+
+static bool can_move(const char *movement)
+{
+	if (!strncmp(movement, "pswp", 4))
+		return mem_kib("SwapTotal") > 0;
+	return !access("/sys/devices/system/node/node1", F_OK);
+}
+
+static void note_movements(const u64 *before)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(movements); i++) {
+		u64 n = vm_stat(movements[i]) - before[i];
+
+		test_note("%s: %llu", movements[i], (unsigned long long)n);
+		/* A quick run may be over before. */
+		CHECK_MSG(n || opt_quick || !can_move(movements[i]), "%s did not grow",
+			  movements[i]);
+	}
+}
+
 static void end(char *p)
 {
 	char text[512] = "";
@@ -505,9 +532,12 @@ static bool all_ended(pid_t *pids)
 static void stress(void)
 {
 	pid_t pids[WORKERS], disturbers[DISTURBERS];
+	u64 moved[ARRAY_SIZE(movements)];
 	unsigned long killed = 0;
 	uintptr_t i;
 
+	for (i = 0; i < ARRAY_SIZE(movements); i++)
+		moved[i] = vm_stat(movements[i]);
 	start();
 	for (i = 0; i < (uintptr_t)workers; i++)
 		pids[i] = spawn(work, (void *)i);
@@ -523,6 +553,7 @@ static void stress(void)
 		kill_join(disturbers[i]);
 	test_note("%lu disturbers killed", killed);
 	end(region_map(region_open("a", O_RDONLY), PROT_READ));
+	note_movements(moved);
 }
 
 static const struct test_case cases[] = {
