@@ -6,6 +6,7 @@ can be stopped at any time and goes on with the next seed; a chunk that fails en
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -37,9 +38,9 @@ class Chunk:
 
 @dataclass
 class State:
-    """All chunks so far of one kernel image, known by its sha256."""
+    """All chunks so far of what `tested` names: one kernel image, and the programs as they are."""
 
-    image: str
+    tested: str
     release: str = ""
     chunks: list[Chunk] = field(default_factory=list)
 
@@ -61,27 +62,32 @@ class State:
     def as_json(self) -> dict[str, Any]:
         """The state as data, with its sums."""
         sums = {"operations": self.operations, "touched": self.touched, "calls": self.calls}
-        return {"schema": 1, **asdict(self), "sums": sums}
+        return {"schema": 2, **asdict(self), "sums": sums}
 
 
-def load(path: Path, image: Path) -> State:
-    """The state of earlier runs of this very image; an empty one where there is none, or of another image.
+def digest_of(image: Path, programs: Path) -> str:
+    """SHA-256, in hex, over what a seed depends on: a kernel image, and the sources of the test programs."""
+    files = [image, *sorted(programs.glob("*.[ch]"))]
+    return hashlib.sha256("\n".join(map(sha256_of, files)).encode()).hexdigest()
+
+
+def load(path: Path, tested: str) -> State:
+    """The state of earlier runs of the same (`digest_of`); an empty one where there is none, or of another.
 
     Raises:
         InfraError: the file cannot be read.
     """
-    digest = sha256_of(image)
     if not path.is_file():
-        return State(digest)
+        return State(tested)
     try:
         data = json.loads(path.read_text())
         chunks = [Chunk(**chunk) for chunk in data["chunks"]]
-        found = State(data["image"], data["release"], chunks)
+        found = State(data["tested"], data["release"], chunks)
     except (ValueError, KeyError, TypeError) as error:
         raise InfraError(
             f"reading {path}: it is no state of mshare kernel endure ({error})", "remove it"
         ) from error
-    return found if found.image == digest else State(digest)
+    return found if found.tested == tested else State(tested)
 
 
 def save(path: Path, state: State) -> None:

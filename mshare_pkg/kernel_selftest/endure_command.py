@@ -45,17 +45,18 @@ def command(
     """Do random operations on regions until there were enough, and check each by an oracle.
 
     Each boot has a seed of its own. Stop it at any time: the next call goes on after the last whole boot of
-    the same kernel image.
+    the same kernel image with the same programs.
     """
     image, debug = guest.find_kernel(build, vmlinuz)
     output.mkdir(parents=True, exist_ok=True)
     path = output / "state.json"
-    state = endure.load(path, image)
+    root = project_root()
+    state = endure.load(path, endure.digest_of(image, root / "kernel" / "selftests" / "mshare"))
 
     def run(seed: int) -> Result:
         return runner.execute(
             runner.Plan(
-                root=project_root(),
+                root=root,
                 image=image,
                 programs=endure.programs(seed, chunk_seconds),
                 work=output,

@@ -61,9 +61,7 @@ def test_programs_that_say_nothing_are_an_error() -> None:
 
 
 def test_it_ends_with_enough_operations_and_uses_each_seed_once(tmp_path: Path) -> None:
-    image = tmp_path / "vmlinuz"
-    image.write_bytes(b"kernel")
-    state = endure.load(tmp_path / "state.json", image)
+    state = endure.load(tmp_path / "state.json", "one")
     seeds: list[int] = []
 
     def run(seed: int) -> Result:
@@ -72,30 +70,36 @@ def test_it_ends_with_enough_operations_and_uses_each_seed_once(tmp_path: Path) 
 
     endure.endure(state, 250, run, lambda state, _: endure.save(tmp_path / "state.json", state))
     assert seeds == [1, 2, 3]
-    again = endure.load(tmp_path / "state.json", image)
+    again = endure.load(tmp_path / "state.json", "one")
     assert (again.operations, again.touched, again.calls) == (300, 7200, 15000)
     assert json.loads((tmp_path / "state.json").read_text())["sums"]["operations"] == 300
     endure.endure(again, 301, run, lambda *_: None)
     assert seeds == [1, 2, 3, 4]
 
 
-def test_another_image_begins_anew(tmp_path: Path) -> None:
-    image = tmp_path / "vmlinuz"
-    image.write_bytes(b"kernel")
-    state = endure.load(tmp_path / "state.json", image)
-    endure.endure(
-        state, 1, lambda _: a_result(), lambda state, _: endure.save(tmp_path / "state.json", state)
-    )
-    image.write_bytes(b"another kernel")
-    assert endure.load(tmp_path / "state.json", image).chunks == []
+def test_what_a_seed_does_depends_on_the_kernel_and_the_programs(tmp_path: Path) -> None:
+    image, program = tmp_path / "vmlinuz", tmp_path / "stress.c"
+    seen = set()
+    for kernel, source in (("one", "a"), ("two", "a"), ("two", "b")):
+        image.write_text(kernel)
+        program.write_text(source)
+        seen.add(endure.digest_of(image, tmp_path))
+    assert len(seen) == 3
+    assert endure.digest_of(image, tmp_path) in seen
+
+
+def test_another_kernel_begins_anew(tmp_path: Path) -> None:
+    state = endure.load(tmp_path / "state.json", "one")
+    state.chunks.append(endure.chunk_of(a_result(), 1))
+    endure.save(tmp_path / "state.json", state)
+    assert endure.load(tmp_path / "state.json", "one").chunks == state.chunks
+    assert endure.load(tmp_path / "state.json", "another").chunks == []
 
 
 def test_a_state_that_is_none_is_refused(tmp_path: Path) -> None:
-    image = tmp_path / "vmlinuz"
-    image.write_bytes(b"kernel")
     (tmp_path / "state.json").write_text('{"chunks": 3}')
     with pytest.raises(InfraError, match="no state of mshare kernel endure"):
-        endure.load(tmp_path / "state.json", image)
+        endure.load(tmp_path / "state.json", "one")
 
 
 def test_a_chunk_shares_its_seconds() -> None:
