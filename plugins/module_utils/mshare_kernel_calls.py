@@ -30,7 +30,8 @@ class Kernel:
 
     def fdinfo(self, descriptor):
         """The text of the descriptor's fdinfo."""
-        with open("/proc/self/fdinfo/%d" % descriptor, encoding="utf-8", errors="surrogateescape") as stream:
+        path = "/proc/self/fdinfo/%d" % descriptor
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as stream:
             return stream.read()
 
     def map_anonymous(self, descriptor, offset, size, access):

@@ -76,6 +76,19 @@ def test_fdinfo() -> None:
     }
 
 
+def test_paths_in_fdinfo_are_kept_as_they_are() -> None:
+    for path in (
+        "/srv/a ",
+        "/srv/a\u2028b",
+        "/srv/a\x0bb",
+        "/srv/a\\012b",
+        "/srv/a (deleted)",
+        "/srv/\udcff",
+    ):
+        text = f"mshare_clients:\t0\nmshare_object:\t0x0 0x1000 rw file {path}\n"
+        assert [one["path"] for one in parse_fdinfo(text)["objects"]] == [path]
+
+
 @pytest.mark.parametrize(
     "text", ["pos:\t0\n", "mshare_clients:\tmany\n", "mshare_clients:\t0\nmshare_object:\t0x0\n"]
 )
