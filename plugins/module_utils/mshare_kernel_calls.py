@@ -14,7 +14,10 @@ MAGIC = 0x4D534852
 CREATE_MAPPING = 0x40287800
 UNMAP = 0x40107801
 _MAP_FIXED_NOREPLACE = 0x100000
-_PROT = {"rw": mmap.PROT_READ | mmap.PROT_WRITE, "r": mmap.PROT_READ}
+_MAP_HUGETLB = 0x40000
+_MAP_HUGE_SHIFT = 26
+_NO_FILE = 0xFFFFFFFF
+_PROT = {"rw": mmap.PROT_READ | mmap.PROT_WRITE, "r": mmap.PROT_READ, "w": mmap.PROT_WRITE, "": 0}
 
 
 class Kernel:
@@ -36,8 +39,20 @@ class Kernel:
 
     def map_anonymous(self, descriptor, offset, size, access):
         """Put anonymous memory into the region, in bytes; EEXIST where something is already."""
-        flags = mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | _MAP_FIXED_NOREPLACE
-        argument = struct.pack("<QQQIII4x", offset, size, 0, _PROT[access], flags, 0xFFFFFFFF)
+        self._map(descriptor, (offset, size, 0), access, mmap.MAP_ANONYMOUS, _NO_FILE)
+
+    def map_huge_pages(self, descriptor, offset, size, access, page):
+        """The same with huge pages of `page` bytes, which the pool must have: else ENOMEM."""
+        flags = mmap.MAP_ANONYMOUS | _MAP_HUGETLB | (page.bit_length() - 1) << _MAP_HUGE_SHIFT
+        self._map(descriptor, (offset, size, 0), access, flags, _NO_FILE)
+
+    def map_file(self, descriptor, where, access, file):
+        """The same with a file, a descriptor; `where` is offset and size, and the offset in the file."""
+        self._map(descriptor, where, access, 0, file)
+
+    def _map(self, descriptor, where, access, flags, file):
+        flags |= mmap.MAP_SHARED | _MAP_FIXED_NOREPLACE
+        argument = struct.pack("<QQQIII4x", *where, _PROT[access], flags, file)
         fcntl.ioctl(descriptor, CREATE_MAPPING, argument)
 
     def unmap(self, descriptor, offset, size):

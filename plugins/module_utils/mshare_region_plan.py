@@ -29,6 +29,8 @@ def target(desired, found, granularity):
     for key, fresh in FRESH.items():
         kept = found[key] if found else fresh
         state[key] = kept if desired[key] is None else desired[key]
+    if desired["objects"] is not None:
+        _check_apart(desired["name"], state["objects"])
     for one in state["objects"]:
         if one["offset"] + one["size"] > size:
             raise BadInput(
@@ -48,9 +50,10 @@ def plan(desired, found, granularity):
     """The steps from `found` to `desired`, in order; an empty list when there is nothing to do.
 
     Arguments as for `target`. A step is a dict with `do`: create; size (`size`); map and unmap (`offset`,
-    `size`, for map `access`); owner (`owner`, `group`); mode (`mode`); remove. All sizes are bytes.
-    Memory that is in the region and stays in it is never touched: objects are compared as ranges, so a larger
-    object is the old one and a new one behind it. Only another region size means a new region.
+    `size`, for map `access` and `type`, and for a file `path` and `file_offset`); owner (`owner`, `group`);
+    mode (`mode`); remove. All sizes are bytes. Memory that is in the region and stays in it is never touched:
+    objects are compared as ranges, so a larger object is the old one and a new one behind it. Only another
+    region size means a new region.
 
     Raises BadInput, and Refused for a step that takes memory from processes that use the region.
     """
@@ -67,7 +70,8 @@ def plan(desired, found, granularity):
     if found["size"] not in (0, goal["size"]):
         sizes = (name, format_size(found["size"]), format_size(goal["size"]))
         _refuse(found, forced, "changing the size of region %s from %s to %s" % sizes)
-        _check_replaceable(name, goal)
+        if desired["objects"] is None:
+            _check_replaceable(name, goal)
         return [{"do": "remove"}, *_make(goal)]
     steps = [] if found["size"] else [{"do": "size", "size": goal["size"]}]
     extra = _difference(found["objects"], goal["objects"])
@@ -99,6 +103,10 @@ def _step(do, piece):
     step = {"do": do, "offset": piece["offset"], "size": piece["size"]}
     if do == "map":
         step["access"] = piece["access"]
+        step["type"] = piece["type"]
+        if piece["type"] == "file":
+            step["path"] = piece["path"]
+            step["file_offset"] = piece["file_offset"]
     return step
 
 
@@ -116,10 +124,23 @@ def _refuse(found, forced, doing):
 
 def _check_replaceable(name, goal):
     for one in goal["objects"]:
-        if one["type"] != "anon":
+        if one["type"] == "file":  # it may be gone, or have been mapped from another place of it on
             raise BadInput(
                 "region %s: its size cannot change while it holds an object of type %s" % (name, one["type"]),
                 "list the objects that the new region shall have",
+            )
+
+
+def _check_apart(name, objects):
+    for index, after in enumerate(objects[1:]):
+        before = objects[index]
+        touch = before["offset"] + before["size"] == after["offset"]
+        if touch and _kind(before) == _kind(after) and after["type"] == "file":
+            raise BadInput(
+                "region %s: its objects at %s and %s touch, and both are the start of one file: the kernel "
+                "would not tell them from one object"
+                % (name, format_size(before["offset"]), format_size(after["offset"])),
+                "leave a page between them, or make the first one larger",
             )
 
 
@@ -130,20 +151,26 @@ def _kind(one):
 def _difference(these, those):
     """The parts of the objects `these` that no object of the same kind among `those` covers, as objects.
 
-    Parts that touch and are of one kind are one: [0, 4K) and [4K, 8K) are the same memory as [0, 8K).
+    Parts that touch and are of one kind are one: [0, 4K) and [4K, 8K) are the same memory as [0, 8K). Where
+    in its file an object begins, the kernel does not tell: as all begin at the start of their files, and what
+    was added behind them goes on there, two of a file are the same as far as they overlap if they begin at
+    the same place of the region, and not at all if they do not. `file_offset` is that of the part.
     """
     pieces = []
     for one in _merged(these):
-        at, end = one["offset"], one["offset"] + one["size"]
+        start = at = one["offset"]
+        end = start + one["size"]
         for other in _merged(those):
             other_end = other["offset"] + other["size"]
             if _kind(other) != _kind(one) or other_end <= at or other["offset"] >= end:
                 continue
+            if one["type"] == "file" and other["offset"] != start:
+                continue
             if other["offset"] > at:
-                pieces.append(dict(one, offset=at, size=other["offset"] - at))
+                pieces.append(dict(one, offset=at, size=other["offset"] - at, file_offset=at - start))
             at = other_end
         if at < end:
-            pieces.append(dict(one, offset=at, size=end - at))
+            pieces.append(dict(one, offset=at, size=end - at, file_offset=at - start))
     return pieces
 
 
@@ -151,8 +178,8 @@ def _merged(objects):
     merged = []
     for one in sorted(objects, key=lambda each: each["offset"]):
         last = merged[-1] if merged else None
-        touches = last and last["offset"] + last["size"] == one["offset"] and _kind(last) == _kind(one)
-        if touches and one["type"] == "anon":
+        touches = last and last["offset"] + last["size"] == one["offset"]
+        if touches and _kind(last) == _kind(one):
             merged[-1] = dict(last, size=last["size"] + one["size"])
         else:
             merged.append(one)

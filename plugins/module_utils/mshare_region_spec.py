@@ -8,11 +8,13 @@ import json
 import os
 import pwd
 
+from .mshare_fdinfo import DELETED
 from .mshare_region_errors import BadInput
 from .mshare_region_names import check_name
 from .mshare_sizes import format_size, parse_size
 
 KEYS = ("name", "size", "owner", "group", "mode", "state", "force", "objects")
+OBJECT_KEYS = ("offset", "size", "type", "access", "path")
 DECLARATIONS = "/etc/mshare/regions.d"
 
 
@@ -21,8 +23,8 @@ def declaration(arguments, page):
 
     `arguments` is a dict with some of KEYS; None and a missing key both mean "leave alone". `page` is the
     host's page size in bytes. The result has all KEYS: `size` in bytes as asked for, `owner` and `group` as
-    numbers, `mode` as a number, `objects` a sorted list of `{"offset", "size", "access", "type"}`, or None.
-    Raises BadInput.
+    numbers, `mode` as a number, `objects` a sorted list of `{"offset", "size", "access", "type", "path"}`, or
+    None; `path` is None unless the type is file. Raises BadInput.
     """
     given = {key: value for key, value in arguments.items() if value is not None}
     unknown = sorted(set(given) - set(KEYS))
@@ -123,18 +125,17 @@ def _objects(values, name, page):
 
 
 def _object(value, name, page):
-    if (
-        not isinstance(value, dict)
-        or set(value) - {"offset", "size", "type", "access"}
-        or "size" not in value
-    ):
-        raise BadInput("region %s: object %r" % (name, value), "an object has offset, size, type and access")
+    if not isinstance(value, dict) or set(value) - set(OBJECT_KEYS) or "size" not in value:
+        raise BadInput(
+            "region %s: object %r" % (name, value), "an object has offset, size, type, access and path"
+        )
     what = "of an object of region %s" % name
     one = {
         "offset": parse_size(_default(value, "offset", 0), "offset " + what),
         "size": parse_size(value["size"], "size " + what),
         "access": _default(value, "access", "rw"),
         "type": _default(value, "type", "anon"),
+        "path": value.get("path"),
     }
     if one["size"] == 0:
         raise BadInput("size %s is 0" % what)
@@ -146,9 +147,28 @@ def _object(value, name, page):
             )
     if one["access"] not in ("rw", "r"):
         raise BadInput("access %s is %r" % (what, one["access"]), "use rw or r")
-    if one["type"] != "anon":
-        raise BadInput("type %s is %r" % (what, one["type"]), "use anon")
+    if one["type"] not in ("anon", "hugetlb", "file"):
+        raise BadInput("type %s is %r" % (what, one["type"]), "use anon, hugetlb or file")
+    if one["type"] == "file":
+        _check_path(one["path"], what)
+    elif one["path"] is not None:
+        raise BadInput(
+            "type %s is %s, and a path is given: %s" % (what, one["type"], one["path"]),
+            "leave the path out, or use the type file",
+        )
     return one
+
+
+def _check_path(path, what):
+    if path is None:
+        raise BadInput("type %s is file, and no path is given" % what, "give the path of the file to map")
+    if not isinstance(path, str) or not path.startswith("/") or not path.isprintable():
+        raise BadInput("path %s is %r" % (what, path), "give an absolute path of printable characters")
+    if path.endswith(DELETED):
+        raise BadInput(
+            "path %s is %s: this is what the kernel shows of a file that was removed" % (what, path),
+            "give the file another name",
+        )
 
 
 def _default(value, key, default):

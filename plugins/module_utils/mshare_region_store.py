@@ -13,11 +13,13 @@ import fcntl
 import os
 import stat
 
+from . import mshare_region_backing as backing
 from . import mshare_region_users
 from .mshare_fdinfo import parse_fdinfo
 from .mshare_kernel_calls import Kernel
 from .mshare_region_errors import NoMshare, RegionError
 from .mshare_region_names import INFO, check_name
+from .mshare_sizes import format_size
 
 ROOT = "/sys/fs/mshare"
 LOCK_DIRECTORY = "/run/mshare"
@@ -31,18 +33,23 @@ _HINTS = {
     errno.EPERM: "run it as root or as the region's owner",
     errno.EBUSY: "run it again when it is no longer in use",
 }
+_FILE_HINTS = {
+    errno.ENODEV: "use a file of a file system whose files can be mapped into regions: tmpfs, ext4, xfs, ...",
+    errno.EACCES: "see that the file is not append-only (lsattr), and what the security module says",
+    errno.EINVAL: "name a file that is not itself a region",
+    errno.ETXTBSY: "name a file that is no swap file",
+}
 
 
 @contextlib.contextmanager
-def explained(doing):
-    """Turn an OSError into a RegionError that says what was being done."""
+def explained(doing, hints=None):
+    """Turn an OSError into a RegionError that says what was being done; `hints` are remedies by errno."""
     try:
         yield
     except OSError as error:
         name = errno.errorcode.get(error.errno, "?")
-        raise RegionError(
-            "%s: %s (%s)" % (doing, error.strerror, name), _HINTS.get(error.errno, "")
-        ) from error
+        remedy = {**_HINTS, **(hints or {})}.get(error.errno, "")
+        raise RegionError("%s: %s (%s)" % (doing, error.strerror, name), remedy) from error
 
 
 class Store:
@@ -162,9 +169,7 @@ class Store:
                 with explained("setting the size of %s to %d" % (path, step["size"])):
                     os.ftruncate(descriptor, step["size"])
             elif do == "map":
-                what = (step["size"], step["access"], step["offset"], path)
-                with explained("mapping an object of %d bytes (%s) at %d of %s" % what):
-                    self._kernel.map_anonymous(descriptor, step["offset"], step["size"], step["access"])
+                self._map(name, descriptor, step)
             elif do == "unmap":
                 with explained("taking %d bytes at %d out of %s" % (step["size"], step["offset"], path)):
                     self._kernel.unmap(descriptor, step["offset"], step["size"])
@@ -176,6 +181,21 @@ class Store:
                     os.fchmod(descriptor, step["mode"])
             else:
                 raise ValueError("no such step: %r" % (step,))
+
+    def _map(self, name, descriptor, step):
+        offset, size, access = where = (step["offset"], step["size"], step["access"])
+        doing = "mapping an object of %d bytes (%s) at %d of %s" % (size, access, offset, self.path(name))
+        if step["type"] == "hugetlb":
+            with explained(doing, {errno.ENOMEM: backing.pool_remedy(size)}):
+                self._kernel.map_huge_pages(descriptor, *where, backing.huge_page_size())
+        elif step["type"] == "file":
+            what, start = "region %s: its object at %s" % (name, format_size(offset)), step["file_offset"]
+            with backing.opened(what, step["path"], access, start + size) as file:
+                with explained("%s from %s" % (doing, step["path"]), _FILE_HINTS):
+                    self._kernel.map_file(descriptor, (offset, size, start), access, file)
+        else:
+            with explained(doing):
+                self._kernel.map_anonymous(descriptor, *where)
 
     def _remove(self, name):
         with explained("removing %s" % self.path(name)):

@@ -69,13 +69,24 @@ def done(answer, check):
     return "\n".join(lines)
 
 
+def _map_text(step):
+    what = format_size(step["size"])
+    if step["type"] == "hugetlb":
+        what += " of huge pages"
+    elif step["type"] == "file":
+        what += " of %s" % step["path"]
+        if step["file_offset"]:
+            what += " from its byte %d on" % step["file_offset"]
+    return "map %s (%s) at %s" % (what, step["access"], format_size(step["offset"]))
+
+
 def step_text(step):
     """One step of a plan in words."""
     do = step["do"]
     if do == "size":
         return "set the size to %s" % format_size(step["size"])
     if do == "map":
-        return "map %s (%s) at %s" % (format_size(step["size"]), step["access"], format_size(step["offset"]))
+        return _map_text(step)
     if do == "unmap":
         return "unmap %s at %s" % (format_size(step["size"]), format_size(step["offset"]))
     if do == "owner":

@@ -51,28 +51,46 @@ options:
   objects:
     description:
       - What is in the region. Left out, it is left alone; an empty list takes everything out.
-      - Compared as ranges of memory. To make an object larger adds memory behind it and keeps what is there.
+      - Compared as ranges of memory. To make an object larger adds memory behind it and keeps what is there;
+        behind a file's it is the rest of the file.
+      - What the kernel tells of a file is its path. A file that was removed, or replaced under its name, is
+        not the one that is declared, and its object is replaced, which is to take an object out.
     type: list
     elements: dict
     suboptions:
       offset:
-        description: Where in the region, in bytes or with a unit; a multiple of the page size.
+        description:
+          - Where in the region, in bytes or with a unit; a multiple of the page size, or for V(hugetlb) of
+            the huge page size.
         type: str
         default: '0'
       size:
-        description: Length, in bytes or with a unit; a multiple of the page size, never rounded.
+        description:
+          - Length, in bytes or with a unit; a multiple of the page size, or for V(hugetlb) of the huge page
+            size. It is never rounded.
+          - That of a V(file) is at most the file's size, rounded up to a page.
         type: str
         required: true
       type:
-        description: Kind of memory.
+        description:
+          - V(anon) is memory that begins as zeros.
+          - V(hugetlb) is the same of huge pages of the PMD size (2 MiB on x86-64). They are reserved in the
+            host's pool (C(vm.nr_hugepages)), which this module does not change.
+          - V(file) is a file, from its start on.
         type: str
-        choices: [anon]
+        choices: [anon, hugetlb, file]
         default: anon
       access:
-        description: What processes may do with it.
+        description: What processes may do with it. A file is opened for that by this module, not by them.
         type: str
         choices: [rw, r]
         default: rw
+      path:
+        description:
+          - The file that a V(file) is of, absolute and as the kernel shows it, without symbolic links. A
+            regular file that is there already.
+          - Needed for V(file), and refused for other types.
+        type: str
   force:
     description:
       - Also do what takes memory from processes that have the region open or mapped, namely to remove the
@@ -105,6 +123,20 @@ EXAMPLES = r"""
     objects:
       - offset: 0
         size: 256M
+
+- name: A region with huge pages, and a file to read beside them
+  mshare.fleet.mshare_region:
+    name: index
+    size: 1G
+    objects:
+      - offset: 0
+        size: 64M
+        type: hugetlb
+      - offset: 512M
+        size: 16M
+        type: file
+        path: /srv/index/table
+        access: r
 
 - name: No region of that name, whoever uses it
   mshare.fleet.mshare_region:
@@ -150,7 +182,7 @@ region:
       description: Its mode, octal.
       type: str
     objects:
-      description: What is in it, offsets and sizes in bytes.
+      description: What is in it, offsets and sizes in bytes; a C(path) where it is a file.
       type: list
       elements: dict
     state:
@@ -186,8 +218,9 @@ def main():
                 "options": {
                     "offset": {"type": "str", "default": "0"},
                     "size": {"type": "str", "required": True},
-                    "type": {"type": "str", "choices": ["anon"], "default": "anon"},
+                    "type": {"type": "str", "choices": ["anon", "hugetlb", "file"], "default": "anon"},
                     "access": {"type": "str", "choices": ["rw", "r"], "default": "rw"},
+                    "path": {"type": "str"},
                 },
             },
             "force": {"type": "bool", "default": False},

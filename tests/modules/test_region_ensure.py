@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_mshare import GRANULARITY, FakeKernel
+from fake_mshare import GRANULARITY, FakeKernel, Mapped
 
 from plugins.module_utils import mshare_region_store
 from plugins.module_utils.mshare_region_ensure import ensure
@@ -93,7 +93,7 @@ def test_changes_in_place(root: Path, kernel: FakeKernel) -> None:
     inode = (root / "db").stat().st_ino
     ensure({"name": "db", "mode": "0600", "objects": [{"size": "1M"}]}, str(root), kernel=kernel)
     assert (root / "db").stat().st_ino == inode
-    assert kernel.objects[inode] == [(0, 1 << 20, "rw")]
+    assert kernel.objects[inode] == [Mapped(0, 1 << 20, "rw")]
 
 
 def test_who_has_it_open_is_named(root: Path, kernel: FakeKernel, user: int) -> None:

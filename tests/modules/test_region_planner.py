@@ -61,7 +61,8 @@ def apply(found: dict[str, Any] | None, steps: list[dict[str, Any]]) -> dict[str
                 "clients": 0,
             }
         elif do == "map":
-            found["objects"].append({**step, "type": "anon", "path": None})
+            step.pop("file_offset", None)
+            found["objects"].append({"path": None, **step})
         elif do == "unmap":
             kept = []
             for one in found["objects"]:
