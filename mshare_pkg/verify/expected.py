@@ -16,12 +16,13 @@ MOUNT_POINT = "/sys/fs/mshare"
 
 @dataclass(frozen=True)
 class MappedObject:
-    """An object in a region: bytes from the region's start, bytes, `anon` and so on, `r` or `rw`."""
+    """An object in a region: bytes from its start, bytes, `anon` and so on, `r` or `rw`, a file's path."""
 
     offset: int
     size: int
     type: str = "anon"
     access: str = "rw"
+    path: str | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ def _objects(items: Sequence[Mapping[str, Any]]) -> tuple[MappedObject, ...]:
             size=to_bytes(item["size"]),
             type=item.get("type", "anon"),
             access=item.get("access", "rw"),
+            path=item.get("path"),
         )
         for item in items
     )

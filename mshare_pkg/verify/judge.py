@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from .expected import Expected, MappedObject, Mount, Region
@@ -150,7 +151,20 @@ def region_modes(facts: Facts, expected: Expected) -> list[str]:
 
 
 def _shown(item: MappedObject) -> str:
-    return f"{human(item.size)} of {item.type} ({item.access}) at {human(item.offset)}"
+    what = f"{item.type} {item.path}" if item.path else item.type
+    return f"{human(item.size)} of {what} ({item.access}) at {human(item.offset)}"
+
+
+def _joined(items: Iterable[MappedObject]) -> list[MappedObject]:
+    """Objects of one kind that touch as one: what was enlarged is told in pieces, and declared as a whole."""
+    joined: list[MappedObject] = []
+    for item in sorted(items, key=lambda one: one.offset):
+        last = joined[-1] if joined else None
+        if last and replace(last, offset=last.offset + last.size, size=item.size) == item:
+            joined[-1] = replace(last, size=last.size + item.size)
+        else:
+            joined.append(item)
+    return joined
 
 
 def region_objects(facts: Facts, expected: Expected) -> list[str]:
@@ -159,14 +173,20 @@ def region_objects(facts: Facts, expected: Expected) -> list[str]:
     for item, found in _each(facts, expected):
         if item.objects is None:
             continue
-        there = {
-            MappedObject(one["offset"], one["size"], one["type"], one["access"].replace("-", ""))
+        there = _joined(
+            MappedObject(
+                one["offset"],
+                one["size"],
+                one["type"],
+                one["access"].replace("-", ""),
+                None if one["path"] == "-" else one["path"],
+            )
             for one in found["objects"]
-        }
-        problems += [f"region {item.name} lacks {_shown(one)}" for one in item.objects if one not in there]
-        extra = there - set(item.objects)
+        )
+        wanted = _joined(item.objects)
+        problems += [f"region {item.name} lacks {_shown(one)}" for one in wanted if one not in there]
         problems += [
-            f"region {item.name} holds {_shown(one)}, not declared" for one in sorted(extra, key=_shown)
+            f"region {item.name} holds {_shown(one)}, not declared" for one in there if one not in wanted
         ]
     return problems
 

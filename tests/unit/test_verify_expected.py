@@ -30,6 +30,18 @@ def test_all_that_is_declared_is_expected() -> None:
     assert (want.processes, want.mib) == (64, 256)
 
 
+def test_objects_of_all_kinds() -> None:
+    objects = [
+        {"size": "2M", "type": "hugetlb"},
+        {"offset": "2M", "size": "4K", "type": "file", "path": "/srv/a", "access": "r"},
+    ]
+    (region,) = from_variables({"mshare_regions_list": [{"name": "a", "objects": objects}]}, None).regions
+    assert region.objects == (
+        MappedObject(0, 2 * MIB, "hugetlb"),
+        MappedObject(2 * MIB, 4096, "file", "r", "/srv/a"),
+    )
+
+
 def test_nothing_declared_leaves_everything_unchecked() -> None:
     want = from_variables({}, None)
     assert want.release is None

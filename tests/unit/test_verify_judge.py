@@ -67,10 +67,16 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("objects", region(objects=[]), "lacks 256 MiB of anon (rw) at 0 B"),
     (
         "objects",
-        region(objects=[OBJECT, {**OBJECT, "offset": 256 * MIB}]),
-        "holds 256 MiB of anon (rw) at 256 MiB",
+        region(objects=[OBJECT, {**OBJECT, "offset": 512 * MIB}]),
+        "holds 256 MiB of anon (rw) at 512 MiB",
     ),
     ("objects", region(objects=[{**OBJECT, "access": "r-"}]), "holds 256 MiB of anon (r)"),
+    ("objects", region(objects=[{**OBJECT, "type": "hugetlb"}]), "holds 256 MiB of hugetlb (rw)"),
+    (
+        "objects",
+        region(objects=[{**OBJECT, "type": "file", "path": "/srv/a (deleted)"}]),
+        "holds 256 MiB of file /srv/a (deleted) (rw) at 0 B, not declared",
+    ),
 ]
 
 
@@ -82,6 +88,26 @@ def test_a_good_host_has_no_problem(name: str) -> None:
 @pytest.mark.parametrize(("name", "changes", "text"), CASES)
 def test_what_is_wrong_is_named(name: str, changes: dict[str, Any], text: str) -> None:
     assert text in "\n".join(JUDGES[name](sample(FACTS, **changes)))
+
+
+def test_what_was_enlarged_is_told_in_pieces() -> None:
+    half = {**OBJECT, "size": 128 * MIB}
+    pieces = region(objects=[half, {**half, "offset": 128 * MIB}])
+    assert judge.region_objects(sample(FACTS, **pieces), WANT) == []
+    apart = region(objects=[half, {**half, "offset": 129 * MIB}])
+    assert len(judge.region_objects(sample(FACTS, **apart), WANT)) == 3
+
+
+def test_a_file_is_known_by_its_path() -> None:
+    objects = [{"size": "4K", "type": "file", "path": "/srv/a"}]
+    want = from_variables({"mshare_regions_list": [{"name": "demo", "objects": objects}]}, BUILD)
+    shown = {"offset": 0, "size": 4096, "access": "rw", "type": "file", "path": "/srv/a"}
+    assert judge.region_objects(sample(FACTS, **region(objects=[shown])), want) == []
+    other = sample(FACTS, **region(objects=[{**shown, "path": "/srv/b"}]))
+    assert judge.region_objects(other, want) == [
+        "region demo lacks 4 KiB of file /srv/a (rw) at 0 B",
+        "region demo holds 4 KiB of file /srv/b (rw) at 0 B, not declared",
+    ]
 
 
 def test_every_judgement_has_a_case_that_fails() -> None:

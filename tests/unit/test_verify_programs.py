@@ -29,6 +29,9 @@ flags:\t0100000
 mshare_clients:\t3
 mshare_object:\t0x0 0x10000000 rw anon -
 mshare_object:\t0x10000000 0x1000 r- file /var/lib/some file
+mshare_object:\t0x20000000 0x2000 r- file /var/lib/some file
+mshare_object:\t0x20002000 0x1000 r- file /var/lib/some file
+mshare_object:\t0x20003000 0x1000 rw hugetlb -
 """
 
 
@@ -81,6 +84,42 @@ def test_fdinfo_of_a_region() -> None:
     assert clients == 3
     assert objects[0] == {"offset": 0, "size": 1 << 28, "access": "rw", "type": "anon", "path": "-"}
     assert objects[1]["path"] == "/var/lib/some file"
+
+
+def test_objects_of_a_region_that_may_be_written_or_compared() -> None:
+    file = "/var/lib/some file"
+    assert touch.objects_of(FDINFO)[1] == {
+        "offset": 1 << 28,
+        "size": 4096,
+        "access": "r-",
+        "type": "file",
+        "path": file,
+    }
+    assert touch.first_memory(FDINFO) == 0
+    assert (
+        touch.first_memory("".join(line for line in FDINFO.splitlines(True) if "anon" not in line))
+        == 0x20003000
+    )
+    assert (
+        touch.first_memory("mshare_object:\t0x0 0x1000 rw file /a\nmshare_object:\t0x2000 0x1000 r- anon -\n")
+        is None
+    )
+    assert touch.files_of(FDINFO) == [(1 << 28, 4096, file), (1 << 29, 12288, file)]
+
+
+def test_a_file_is_compared_with_what_the_region_shows(tmp_path: Path) -> None:
+    """A file stands for the region, too: what lies at an offset in it is as in the file, or is not."""
+    table = tmp_path / "table"
+    table.write_bytes(bytes(range(256)) * 64)
+    (tmp_path / "good").write_bytes(bytes(4096) + table.read_bytes())
+    (tmp_path / "bad").write_bytes(bytes(4096) + table.read_bytes()[:12000] + bytes(4384))
+    for size in (4096, 16384, 20480):
+        touch.compare(str(tmp_path / "good"), 4096, size, str(table))
+    touch.compare(str(tmp_path / "bad"), 4096, 4096, str(table))
+    with pytest.raises(OSError, match=r"other bytes at 20464 than /.*/table at 16368"):
+        touch.compare(str(tmp_path / "bad"), 4096, 16384, str(table))
+    (tmp_path / "empty").touch()
+    touch.compare(str(tmp_path / "good"), 4096, 4096, str(tmp_path / "empty"))
 
 
 def test_symbols_of_a_configuration() -> None:

@@ -86,12 +86,12 @@ def mount_of(point, mountinfo):
 def fdinfo_of(text):
     """(number of mappings or None, list of objects) from the fdinfo of an open region."""
     clients, objects = None, []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         key, _, value = line.partition(":")
         if key == "mshare_clients":
             clients = int(value)
         elif key == "mshare_object":
-            offset, size, access, kind, path = value.split(None, 4)
+            offset, size, access, kind, path = value.lstrip("\t").split(" ", 4)
             found = {"offset": int(offset, 16), "size": int(size, 16)}
             objects.append(dict(found, access=access, type=kind, path=path))
     return clients, objects
@@ -121,7 +121,8 @@ def region(path):
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
         status = os.fstat(fd)
-        clients, objects = fdinfo_of(text_of("/proc/self/fdinfo/%d" % fd))
+        with open("/proc/self/fdinfo/%d" % fd, encoding="utf-8", errors="replace", newline="\n") as handle:
+            clients, objects = fdinfo_of(handle.read())
     finally:
         os.close(fd)
     return dict(owners(status), size=status.st_size, clients=clients, objects=objects)

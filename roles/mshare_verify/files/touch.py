@@ -5,8 +5,10 @@ Usage: touch.py [--point DIR] [--attach NAME]... [--write NAME]...
 
 A region of our own, one granule with one object, is made, used and removed: one program writes a token,
 another program, started by itself, maps the region at an address of its own choice and reads the token
-back. --attach NAME: a second program maps the region NAME and touches nothing. --write NAME: the token test
-in NAME itself, over the first 16 bytes of its first object: only for regions whose content may be lost.
+back. --attach NAME: a second program maps the region NAME, and reads a few bytes where it holds files, which
+must be those of the files; it touches no other memory. --write NAME: the token test in NAME itself, over the
+first 16 bytes of its first object that is memory: only for regions whose content may be lost. Files are never
+written; a region that holds nothing else is read only.
 
 The object: schema, regions (name -> {"outcome": "ok" or what went wrong, "written", "read"}); our own
 region is "".
@@ -25,7 +27,12 @@ import sys
 CREATE_MAPPING = 0x40287800
 MAP_FIXED = 0x10
 OBJECT_BYTES = 1 << 20
-#: The programs that attach; argv: path, "attach" or "write" or "read", offset, token. "read" prints.
+#: Bytes at the beginning and at the end of a file that are compared.
+COMPARED_BYTES = 16
+#: A file that a busy process writes may change between two looks at it.
+LOOKS = 5
+#: The programs that attach; argv: path, "attach" or "write" or "read", offset, token. "read" prints as many
+#: bytes as the token has, in hex.
 ATTACH = """
 import mmap, os, sys
 path, verb, offset, token = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4].encode()
@@ -36,7 +43,7 @@ memory = mmap.mmap(fd, os.fstat(fd).st_size, mmap.MAP_SHARED, prot)
 if writes:
     memory[offset:offset + len(token)] = token
 elif verb == "read":
-    print(memory[offset:offset + len(token)].decode("ascii", "replace"))
+    print(memory[offset:offset + len(token)].hex())
 """
 
 
@@ -62,7 +69,12 @@ def exchange(path, offset):
     token = secrets.token_hex(8)
     attach(path, "write", offset, token)
     read = attach(path, "read", offset, token)
-    return {"outcome": "ok" if read == token else "another token was read", "written": token, "read": read}
+    same = read == token.encode().hex()
+    return {
+        "outcome": "ok" if same else "another token was read",
+        "written": token,
+        "read": token if same else read,
+    }
 
 
 def own_region(point):
@@ -81,20 +93,86 @@ def own_region(point):
         os.unlink(path)
 
 
-def first_object(path):
-    """The offset of the first object of a region, in bytes."""
+def fdinfo(path):
+    """The text of a region's fdinfo."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        with open("/proc/self/fdinfo/%d" % fd, encoding="utf-8") as handle:
-            return min(int(line.split()[1], 16) for line in handle if line.startswith("mshare_object:"))
+        with open(
+            "/proc/self/fdinfo/%d" % fd, encoding="utf-8", errors="surrogateescape", newline="\n"
+        ) as handle:
+            return handle.read()
     finally:
         os.close(fd)
 
 
+def objects_of(text):
+    """The objects that an fdinfo tells of, by their offset."""
+    objects = []
+    for line in text.split("\n"):
+        if line.startswith("mshare_object:\t"):
+            offset, size, access, kind, path = line.partition("\t")[2].split(" ", 4)
+            objects.append({"offset": int(offset, 16), "size": int(size, 16), "access": access})
+            objects[-1].update(type=kind, path=path)
+    return sorted(objects, key=lambda one: one["offset"])
+
+
+def first_memory(text):
+    """The offset in bytes of the first object that is no file and may be written, or None."""
+    for one in objects_of(text):
+        if one["type"] != "file" and one["access"] == "rw":
+            return one["offset"]
+    return None
+
+
+def files_of(text):
+    """(offset, size, path) of the files that can be read in a region, with what was added behind them."""
+    files, last = [], None
+    for one in objects_of(text):
+        if last and one == dict(last, offset=last["offset"] + last["size"], size=one["size"]):
+            files[-1] = (files[-1][0], files[-1][1] + one["size"], one["path"])
+        elif one["type"] == "file" and one["access"].startswith("r"):
+            files.append((one["offset"], one["size"], one["path"]))
+        last = one if one["type"] == "file" and one["access"].startswith("r") else None
+    return files
+
+
+def bytes_of(path, offset, size):
+    """Some bytes of a file."""
+    with open(path, "rb") as handle:
+        handle.seek(offset)
+        return handle.read(size)
+
+
+def compare(path, offset, size, file):
+    """See that a region shows the first and the last bytes of a file that it holds.
+
+    Raises:
+        OSError: it shows others; or a process could not read them there.
+    """
+    length = min(size, os.stat(file).st_size)
+    for at in {0, max(0, length - COMPARED_BYTES)}:
+        for _ in range(LOOKS):
+            there = bytes_of(file, at, min(COMPARED_BYTES, length))
+            shown = attach(path, "read", offset + at, "-" * len(there)) if there else ""
+            if shown == there.hex():
+                break
+        else:
+            raise OSError("the region shows other bytes at %d than %s at %d" % (offset + at, file, at))
+
+
 def attach_only(path):
-    """A process maps a region and touches nothing."""
+    """A process maps a region, and reads where there are files."""
     attach(path, "attach")
+    for offset, size, file in files_of(fdinfo(path)):
+        if os.path.exists(file):  # whether it should be another one is for other checks to say
+            compare(path, offset, size, file)
     return {"outcome": "ok", "written": None, "read": None}
+
+
+def use(path):
+    """The token test in a region, where it holds memory."""
+    answer, offset = attach_only(path), first_memory(fdinfo(path))
+    return answer if offset is None else exchange(path, offset)
 
 
 def main():
@@ -109,7 +187,7 @@ def main():
         jobs[name] = lambda path=path: attach_only(path)
     for name in options.write:
         path = os.path.join(options.point, name)
-        jobs[name] = lambda path=path: exchange(path, first_object(path))
+        jobs[name] = lambda path=path: use(path)
     results = {}
     for name, job in jobs.items():
         try:
