@@ -78,7 +78,7 @@ def measure(image: Path, work: Path, rounds: int, timeout: float | None) -> coun
     type=click.IntRange(1, 1000),
     default=25,
     show_default=True,
-    help="Rounds for the medians.",
+    help="Rounds, of which the least counts.",
 )
 @click.option(
     "--limit",

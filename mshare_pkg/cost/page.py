@@ -15,8 +15,8 @@ def markdown(report: Mapping[str, Any]) -> str:
     lines = [
         "# Instructions, without and with msharefs",
         "",
-        f"Median of {report['rounds']} rounds of the instructions, of kernel and program, that one of each "
-        "takes. "
+        "Instructions, of kernel and program, that one of each takes: "
+        f"the least of {report['rounds']} rounds. "
         + "; ".join(f"{label}: `{report['releases'][kernel]}`" for label, kernel in releases.items())
         + f". At most {report['limit_percent']:g} % more are asked for; the last column is a second boot "
         "of the unpatched kernel.",
