@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mshare_pkg.errors import CheckFailed, InfraError, UserError
-from mshare_pkg.kernel.patching import touched
+from mshare_pkg.kernel.patching import apply_series, touched
 from mshare_pkg.kernel.series import Patch
 from mshare_pkg.kernel_selftest import mutants
 from mshare_pkg.kernel_selftest.kernel_log import Finding
@@ -41,6 +42,18 @@ def test_ours_name_a_case_of_a_selftest() -> None:
             source = REPO / "kernel" / "selftests" / "mshare" / f"{fail.program}.c"
             assert fail.case in source.read_text(), mutant.name
         assert touched(mutant.path.read_text()), mutant.name
+
+
+def test_ours_apply_to_our_files(tmp_path: Path) -> None:
+    source = REPO / "kernel" / "src"
+    for mutant in mutants.load(REPO / "kernel" / "mutants"):
+        files = touched(mutant.path.read_text())
+        # What breaks a hook applies to a patched tree alone.
+        if all((source / name).is_file() for name in files):
+            tree = tmp_path / mutant.name
+            shutil.copytree(source, tree)
+            apply_series(tree, [mutant.patch()])
+            assert any((tree / name).read_bytes() != (source / name).read_bytes() for name in files)
 
 
 @pytest.mark.parametrize("fails", ["", "Fails: nonsense: y\n", "Fails: mmap: y\nFails: mmap\n"])
