@@ -38,9 +38,9 @@ class Fail:
     case: str
 
     def test(self) -> Program:
-        """The program, with the one case."""
+        """The program, with the one case: quick, or for its whole time where chance decides what is tried."""
         program = next(each for each in PROGRAMS if each.name == self.program)
-        return replace(program, full=(*program.quick, "-c", self.case))
+        return replace(program, full=(*(program.full or program.quick), "-c", self.case))
 
     def outcomes(self, result: Result) -> list[str]:
         """How the case ended in a run; nothing when it was not run."""
