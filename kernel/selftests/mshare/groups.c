@@ -13,24 +13,17 @@
 #include "groups.h"
 #include "region.h"
 
-bool have_groups(void)
+void need_groups(void)
 {
 	char text[256];
 
 	CHECK(!mkdir(GROUPS, 0700) || errno == EEXIST);
 	if (mount("cgroup2", GROUPS, "cgroup2", 0, NULL) && errno != EBUSY)
-		return false;
+		test_skip("no cgroup2: %s", strerror(errno));
 	file_read(GROUPS "/cgroup.controllers", text, sizeof(text));
 	if (!strstr(text, "memory"))
-		return false;
+		test_skip("no memory controller");
 	file_write(GROUPS "/cgroup.subtree_control", "+memory");
-	return true;
-}
-
-void need_groups(void)
-{
-	if (!have_groups())
-		test_skip("no cgroup2 with a memory controller");
 }
 
 void drop_groups(void)

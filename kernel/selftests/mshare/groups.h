@@ -5,13 +5,9 @@
 #ifndef MSHARE_GROUPS_H
 #define MSHARE_GROUPS_H
 
-#include <stdbool.h>
-
 #define GROUPS	"/tmp/mshare-cgroup"
 
-/* Mount cgroup2 at GROUPS with the memory controller on; false where there is none. */
-bool have_groups(void);
-/* The same, or skip the case. */
+/* Mount cgroup2 at GROUPS with the memory controller on, or skip the case. */
 void need_groups(void);
 void drop_groups(void);
 

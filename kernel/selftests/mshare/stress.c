@@ -19,13 +19,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "groups.h"
 #include "region.h"
 
 #ifndef MADV_PAGEOUT
@@ -42,7 +40,6 @@
 #define WORKERS		16
 #define QUICK_WORKERS	4
 #define DISTURBERS	2
-#define GROUP		GROUPS "/stress"
 #define FEW		4	/* pages that are touched at once */
 
 #ifndef MPOL_MF_MOVE_ALL
@@ -81,7 +78,6 @@ struct worker {
 static struct oracle *oracle;
 static time_t deadline;
 static int workers;
-static bool pressed;	/* for memory */
 
 /* What the file slots map, and a mapping of it that is not through the region. */
 static int memory;
@@ -449,31 +445,10 @@ static void disturb(void *arg)
 	}
 }
 
-static void make_region(void *arg)
-{
-	(void)arg;
-	if (pressed)
-		enter_group(GROUP);
-	CHECK_OK(close(region_new("a", 2)));
-}
-
-/*
- * A full run presses for memory: the region is charged to a group that has too
- * little for all of its slots, so that pages are swapped, and read again.
- */
-static void press(void)
-{
-	pressed = !opt_quick && mem_kib("SwapTotal") > 0 && have_groups();
-	if (!pressed)
-		return;
-	rmdir(GROUP);	/* of a run that failed */
-	CHECK_OK(mkdir(GROUP, 0700));
-	file_write(GROUP "/memory.max", "1536K");
-}
-
 static void start(void)
 {
 	struct timespec now;
+	int fd;
 
 	oracle = mmap(NULL, sizeof(*oracle), RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK_OK(oracle);
@@ -483,19 +458,19 @@ static void start(void)
 	CHECK_OK(ftruncate(memory, SLOTS * SLOT_SIZE));
 	direct = mmap(NULL, SLOTS * SLOT_SIZE, RW, MAP_SHARED, memory, 0);
 	CHECK_OK(direct);
-	press();
-	join_ok(spawn(make_region, NULL));
+	fd = region_new("a", 2);
+	CHECK_OK(close(fd));
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	deadline = now.tv_sec + (opt_seconds ?: (opt_quick ? 8 : 60));
 }
 
-/* Pages that went and came back: what some of the operations are for. */
-static const char * const movements[] = { "pswpout", "pswpin", "pgmigrate_success" };
+/* Pages that were written to swap, or moved: what some of the operations are for. */
+static const char * const movements[] = { "pswpout", "pgmigrate_success" };
 
 static bool can_move(const char *movement)
 {
 	if (!strncmp(movement, "pswp", 4))
-		return pressed;
+		return mem_kib("SwapTotal") > 0;
 	return !access("/sys/devices/system/node/node1", F_OK);
 }
 
@@ -579,10 +554,6 @@ static void stress(void)
 	test_note("%lu disturbers killed", killed);
 	end(region_map(region_open("a", O_RDONLY), PROT_READ));
 	note_movements(moved);
-	if (pressed) {
-		CHECK_OK(rmdir(GROUP));
-		drop_groups();
-	}
 }
 
 static const struct test_case cases[] = {
