@@ -108,7 +108,6 @@ def command(
     instructions, and compares faults, calls, fork and exec. The unpatched one is booted twice, to see chance.
     """
     root = project_root()
-
     images = {}
     for name, request in variants.requests(root, bases.load(base, root), flavour).items():
         folder = output / "kernels" / name

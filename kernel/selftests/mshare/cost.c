@@ -84,6 +84,14 @@ static char *map_anonymous(void)
 	return map(MAP_PRIVATE | MAP_ANONYMOUS, -1);
 }
 
+static char *map_stored(void)
+{
+	char *p = map_anonymous();
+
+	store_all(p);
+	return p;
+}
+
 static unsigned long touch_and_unmap(char *p, void (*touch)(char *p), u64 *instructions)
 {
 	u64 from = counter();
@@ -135,10 +143,9 @@ static unsigned long map_unmap(u64 *instructions)
 
 static unsigned long unmap_touched(u64 *instructions)
 {
-	char *p = map_anonymous();
+	char *p = map_stored();
 	u64 from;
 
-	store_all(p);
 	from = counter();
 	CHECK_OK(munmap(p, LENGTH));
 	*instructions = counter() - from;
@@ -147,10 +154,9 @@ static unsigned long unmap_touched(u64 *instructions)
 
 static unsigned long dontneed(u64 *instructions)
 {
-	char *p = map_anonymous();
+	char *p = map_stored();
 	u64 from;
 
-	store_all(p);
 	from = counter();
 	CHECK_OK(madvise(p, LENGTH, MADV_DONTNEED));
 	*instructions = counter() - from;
@@ -194,10 +200,9 @@ static unsigned long move(u64 *instructions)
 
 static unsigned long lock_unlock(u64 *instructions)
 {
-	char *p = map_anonymous();
+	char *p = map_stored();
 	u64 from;
 
-	store_all(p);
 	from = counter();
 	CHECK_OK(mlock(p, LENGTH));
 	CHECK_OK(munlock(p, LENGTH));
