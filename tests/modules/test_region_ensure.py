@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from fake_mshare import GRANULARITY, FakeKernel, Mapped
 
-from plugins.module_utils import mshare_region_store
 from plugins.module_utils.mshare_region_ensure import ensure
 from plugins.module_utils.mshare_region_errors import BadInput, NoMshare, Refused, RegionError
 from plugins.module_utils.mshare_region_slice import in_slice
@@ -25,17 +24,7 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No lock and no cgroup of the machine is touched."""
-    monkeypatch.setattr(mshare_region_store, "LOCK_DIRECTORY", str(tmp_path / "locks"))
-    monkeypatch.setattr("plugins.module_utils.mshare_region_slice.own_cgroup", lambda: None)
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    (tmp_path / "mnt").mkdir()
-    return tmp_path / "mnt"
+pytestmark = pytest.mark.usefixtures("no_locks")
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import pytest
 from fake_mshare import FakeKernel, Mapped
 
 from plugins.module_utils import mshare_region_backing as backing
-from plugins.module_utils import mshare_region_store
 from plugins.module_utils.mshare_region_ensure import ensure
 from plugins.module_utils.mshare_region_errors import BadInput, RegionError
 from plugins.module_utils.mshare_region_text import step_text
@@ -19,11 +18,12 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 HUGE = 2 << 20
 
 
+pytestmark = pytest.mark.usefixtures("no_locks")
+
+
 @pytest.fixture(autouse=True)
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No lock, no cgroup and no pool of the machine is looked at; gives the pool's directory."""
-    monkeypatch.setattr(mshare_region_store, "LOCK_DIRECTORY", str(tmp_path / "locks"))
-    monkeypatch.setattr("plugins.module_utils.mshare_region_slice.own_cgroup", lambda: None)
+    """No pool of the machine is looked at; gives the pool's directory."""
     (tmp_path / "meminfo").write_text("MemTotal: 1 kB\nHugepagesize:    2048 kB\n")
     (tmp_path / "pmd").write_text(f"{HUGE}\n")
     pool = tmp_path / "pools" / "hugepages-2048kB"
@@ -40,12 +40,6 @@ def fill(pool: Path, free: int = 0, resv: int = 0, surplus: int = 0, nr_overcomm
     counts = {"free": free, "resv": resv, "surplus": surplus, "nr_overcommit": nr_overcommit}
     for name, count in counts.items():
         (pool / f"{name}_hugepages").write_text(f"{count}\n")
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    (tmp_path / "mnt").mkdir()
-    return tmp_path / "mnt"
 
 
 @pytest.fixture
