@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import CheckFailed, InfraError, UserError
-from ..kernel_selftest import runner
+from ..errors import UserError
+from ..kernel_selftest import measuring, runner
 from ..kernel_selftest.programs import Program
 from ..kernel_selftest.result import Result
-from ..kernel_selftest.transcript import ProgramRun
 from . import measured
 
 PROGRAM = "bench"
@@ -17,13 +16,6 @@ PROGRAM = "bench"
 #: Seconds, quick and full: of one measurement; of the whole program. Enough for two cores that are busy.
 MEASUREMENT_SECONDS = (120, 900)
 PROGRAM_SECONDS = (900, 5400)
-
-#: What some exit codes mean: none at all; those of SIGKILL and SIGALRM.
-_ENDS = {
-    None: "never ended",
-    128 + 9: "was killed: its time was over",
-    128 + 14: "gave up: a measurement took too long",
-}
 
 #: Seconds that the guest may take to boot and to end, beside its program.
 _AROUND_SECONDS = 180
@@ -100,7 +92,7 @@ def execute(
     """
     arguments = (*(("-q",) if quick else ()), *size.arguments)
     program_seconds = PROGRAM_SECONDS[not quick]
-    result = runner.execute(
+    result = measuring.execute(
         runner.Plan(
             root=root,
             image=image,
@@ -115,32 +107,6 @@ def execute(
             case_seconds=MEASUREMENT_SECONDS[not quick],
             program_seconds=program_seconds,
             title="benchmark",
-            tell=_tell,
         )
     )
-    return measured.parse(_output(result, work)), result
-
-
-def _tell(run: ProgramRun) -> str:
-    return f"{run.name}: exit code {run.exit_code} ({run.seconds:.0f} s)"
-
-
-def _output(result: Result, work: Path) -> list[str]:
-    """The program's lines, if it ran to its end and the kernel has nothing to say."""
-    if result.findings:
-        raise CheckFailed(
-            f"the kernel complained during the benchmark: {result.findings[0].line}",
-            f"its whole log is {result.console}",
-        )
-    problems = list(result.problems)
-    for run in result.runs:
-        if run.exit_code != 0:
-            notes = [line for line in run.lines if not line.startswith("{")][-5:]
-            how = _ENDS.get(run.exit_code, f"ended with {run.exit_code}")
-            problems.append("\n    ".join([f"the program {how}; the last that it said:", *notes]))
-    if problems or not result.runs:
-        raise InfraError(
-            "running the benchmark in a guest: " + "\n".join(problems),
-            f"see {work / 'tests.log'} and {result.console}; more --timeout, if the machine is busy",
-        )
-    return result.runs[0].lines
+    return measured.parse(result.runs[0].lines), result
