@@ -141,27 +141,47 @@ static unsigned long map_unmap(u64 *instructions)
 	return n;
 }
 
-static unsigned long unmap_touched(u64 *instructions)
+/* One call, on pages that were stored to. */
+static unsigned long call_on_stored(void (*call)(char *p), u64 *instructions)
 {
 	char *p = map_stored();
-	u64 from;
+	u64 from = counter();
 
-	from = counter();
-	CHECK_OK(munmap(p, LENGTH));
+	call(p);
 	*instructions = counter() - from;
+	CHECK_OK(munmap(p, LENGTH));
 	return PAGES;
+}
+
+static void unmap_all(char *p)
+{
+	CHECK_OK(munmap(p, LENGTH));
+}
+
+static unsigned long unmap_touched(u64 *instructions)
+{
+	return call_on_stored(unmap_all, instructions);
+}
+
+static void drop_all(char *p)
+{
+	CHECK_OK(madvise(p, LENGTH, MADV_DONTNEED));
 }
 
 static unsigned long dontneed(u64 *instructions)
 {
-	char *p = map_stored();
-	u64 from;
+	return call_on_stored(drop_all, instructions);
+}
 
-	from = counter();
-	CHECK_OK(madvise(p, LENGTH, MADV_DONTNEED));
-	*instructions = counter() - from;
-	CHECK_OK(munmap(p, LENGTH));
-	return PAGES;
+static void lock_all(char *p)
+{
+	CHECK_OK(mlock(p, LENGTH));
+	CHECK_OK(munlock(p, LENGTH));
+}
+
+static unsigned long lock_unlock(u64 *instructions)
+{
+	return call_on_stored(lock_all, instructions);
 }
 
 static unsigned long protect(u64 *instructions)
@@ -195,19 +215,6 @@ static unsigned long move(u64 *instructions)
 	CHECK_OK(mremap(p, LENGTH, LENGTH, MREMAP_MAYMOVE | MREMAP_FIXED, to));
 	*instructions = counter() - from;
 	CHECK_OK(munmap(room, LENGTH + PAGE));
-	return PAGES;
-}
-
-static unsigned long lock_unlock(u64 *instructions)
-{
-	char *p = map_stored();
-	u64 from;
-
-	from = counter();
-	CHECK_OK(mlock(p, LENGTH));
-	CHECK_OK(munlock(p, LENGTH));
-	*instructions = counter() - from;
-	CHECK_OK(munmap(p, LENGTH));
 	return PAGES;
 }
 
