@@ -18,9 +18,9 @@
  * lock. A VMA lock is only tried while another VMA lock is held. Who holds the
  * host's mmap_lock touches no user memory.
  *
- * TLBs: no CPU ever runs the host mm, so a flush of it reaches none. A notifier
- * makes each of them a flush of all CPUs: clients that do not run now may have
- * translations left in any CPU, under their PCIDs.
+ * TLBs: no CPU ever runs the host mm, so a flush of it is one of all CPUs:
+ * clients that do not run now may have translations left in any of them, under
+ * their PCIDs.
  */
 
 #include <linux/fs.h>
@@ -65,19 +65,6 @@ unsigned long mshare_host_address(struct vm_area_struct *vma,
 
 /* TLBs */
 
-static struct mmu_notifier *host_alloc_notifier(struct mm_struct *host)
-{
-	struct mmu_notifier *notifier;
-
-	notifier = kzalloc(sizeof(*notifier), GFP_KERNEL_ACCOUNT);
-	return notifier ?: ERR_PTR(-ENOMEM);
-}
-
-static void host_free_notifier(struct mmu_notifier *notifier)
-{
-	kfree(notifier);
-}
-
 /**
  * mshare_flush_clients - flush what clients may have in any TLB
  * @region: the region; entries of its page tables were cleared before
@@ -94,21 +81,16 @@ void mshare_flush_clients(struct mshare_region *region)
 		flush_tlb_all();
 }
 
-static void host_invalidate(struct mmu_notifier *notifier,
-			    struct mm_struct *host, unsigned long start,
-			    unsigned long end)
+/**
+ * mshare_flush_host - flush what a region's clients may have in any TLB
+ * @host: the region's mm
+ *
+ * flush_tlb_mm_range() calls it for any range: a single page has as many CPUs.
+ */
+void mshare_flush_host(struct mm_struct *host)
 {
-	struct mshare_region *region = READ_ONCE(host->mshare_region);
-
-	if (region)
-		mshare_flush_clients(region);
+	mshare_flush_clients(host->mshare_region);
 }
-
-static const struct mmu_notifier_ops host_notifier_ops = {
-	.alloc_notifier = host_alloc_notifier,
-	.free_notifier = host_free_notifier,
-	.arch_invalidate_secondary_tlbs = host_invalidate,
-};
 
 /* Memory cgroups */
 
@@ -569,12 +551,6 @@ int mshare_region_init(struct mshare_region *region)
 
 	lockdep_set_class_and_name(&host->mmap_lock, &mshare_host_lock_key,
 				   "&region->host->mmap_lock");
-	region->notifier = mmu_notifier_get(&host_notifier_ops, host);
-	if (IS_ERR(region->notifier)) {
-		mmput(host);
-		return PTR_ERR(region->notifier);
-	}
-
 	/* What mm_alloc() takes over from current is not for this mm. */
 	host->flags = 0;
 	host->def_flags = 0;
@@ -605,9 +581,6 @@ long mshare_region_destroy(struct mshare_region *region)
 	mmap_read_lock(host);
 	pages = mshare_objects_pages(host, 0, ULONG_MAX);
 	mmap_read_unlock(host);
-
-	/* Without clients there is nobody left to tell. */
-	mmu_notifier_put(region->notifier);
 
 	/*
 	 * This unmaps all, and as the mm is marked it leaves all tables where

@@ -9,7 +9,6 @@
 #include <linux/msharefs.h>
 
 struct mem_cgroup;
-struct mmu_notifier;
 struct seq_file;
 
 /*
@@ -28,14 +27,12 @@ struct seq_file;
 /**
  * struct mshare_region - a region's memory and page tables
  * @host: the mm that holds the objects' VMAs and the page tables
- * @notifier: passes TLB flushes of @host on to the clients
  * @memcg: the cgroup of the region's creator, with a reference; may be NULL
  * @clients: number of client VMAs
  * @size: length in bytes; 0 until it is set, and constant afterwards
  */
 struct mshare_region {
 	struct mm_struct *host;
-	struct mmu_notifier *notifier;
 	struct mem_cgroup *memcg;
 	atomic_long_t clients;
 	unsigned long size;

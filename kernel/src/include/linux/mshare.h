@@ -28,6 +28,20 @@ static inline bool mm_is_mshare_host(const struct mm_struct *mm)
 #endif
 }
 
+/*
+ * Does an upper entry keep writes from a region's tables? Other mappings have
+ * none such, so that the test comes first, and is the cheapest there is.
+ */
+static inline bool mshare_pud_read_only(pud_t pud)
+{
+#ifdef CONFIG_MSHARE
+	return !(pud_val(pud) & _PAGE_RW);
+#else
+	return false;
+#endif
+}
+
+void mshare_flush_host(struct mm_struct *host);
 bool mshare_pin_allowed(struct folio *folio, unsigned int gup_flags);
 bool mshare_mm_is_client(struct mm_struct *mm);
 struct mm_struct *mshare_host_mm(struct vm_area_struct *vma);
