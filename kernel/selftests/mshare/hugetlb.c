@@ -63,12 +63,16 @@ static void check_no_marks(const char *p, u64 size)
 static void need_pool(long pages)
 {
 	char text[32];
+	long lost;
 
 	if (mem_kib("Hugepagesize") != (long)(HUGE / KIB))
 		test_skip("huge pages are not of 2 MiB");
-	snprintf(text, sizeof(text), "%ld", pages);
-	test_set(POOL, text);
-	if (mem_kib("HugePages_Total") != pages)
+	/* What stays are pages that failed, which are never free again. */
+	test_set(POOL, "0");
+	lost = mem_kib("HugePages_Total");
+	snprintf(text, sizeof(text), "%ld", pages + lost);
+	file_write(POOL, text);
+	if (mem_kib("HugePages_Total") != pages + lost)
 		test_skip("this machine does not give %ld huge pages", pages);
 	CHECK(mem_kib("HugePages_Free") == pages && mem_kib("HugePages_Rsvd") == 0);
 }
@@ -705,6 +709,34 @@ static void page_tables(void)
 		join_ok(pids[i]);
 }
 
+/* pagemap and the other walkers find an entry that is neither a page nor one of migration. */
+static void poisoned(void)
+{
+	int region, file;
+	char *p = huge_region(2, 2, &region);
+	u64 entry[SMALL];
+	unsigned char c;
+	size_t length;
+
+	mark(p, 2 * HUGE, 1);
+	if (madvise(p, PAGE, MADV_HWPOISON)) {
+		CHECK(errno == EINVAL);
+		test_skip("the kernel has no memory failure injection");
+	}
+	CHECK(peek(p, &c) == SIGBUS);
+	check_marks(p + HUGE, HUGE, 1 + HUGE);
+	file = open("/proc/self/pagemap", O_RDONLY);
+	CHECK_OK(file);
+	CHECK(pread(file, entry, sizeof(entry), (uintptr_t)p / PAGE * sizeof(u64)) ==
+	      sizeof(entry));
+	CHECK_OK(close(file));
+	CHECK(entry[0] >> 62 == 1);	/* not present; "in swap", as entries of no page are */
+	proc_read(getpid(), "smaps", &length);
+	proc_read(getpid(), "numa_maps", &length);
+	CHECK_OK(object_del(region, 0, 2 * HUGE));
+	CHECK(peek(p, &c) == SIGSEGV && peek(p + HUGE, &c) == SIGSEGV);
+}
+
 static const struct test_case cases[] = {
 	{ "create, touch and UNMAP move the pool's counters", touched_and_unmapped },
 	{ "pages go back to the pool with the region", freed_with_region },
@@ -730,6 +762,8 @@ static const struct test_case cases[] = {
 	{ "/proc files and mincore", in_proc },
 	{ "madvise", advised },
 	{ "attached processes cost no page tables", page_tables },
+	/* Its page is lost to the machine until that boots again. */
+	{ "a page that failed: SIGBUS, and /proc files can be read", poisoned },
 };
 
 int main(int argc, char **argv)
