@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -13,16 +14,21 @@
 #include "groups.h"
 #include "region.h"
 
-void need_groups(void)
+bool have_groups(void)
 {
 	char text[256];
 
 	CHECK(!mkdir(GROUPS, 0700) || errno == EEXIST);
 	if (mount("cgroup2", GROUPS, "cgroup2", 0, NULL) && errno != EBUSY)
-		test_skip("no cgroup2: %s", strerror(errno));
+		return false;
 	file_read(GROUPS "/cgroup.controllers", text, sizeof(text));
-	if (!strstr(text, "memory"))
-		test_skip("no memory controller");
+	return strstr(text, "memory");
+}
+
+void need_groups(void)
+{
+	if (!have_groups())
+		test_skip("no cgroup2 with a memory controller");
 	file_write(GROUPS "/cgroup.subtree_control", "+memory");
 }
 
@@ -38,4 +44,16 @@ void enter_group(const char *directory)
 	snprintf(path, sizeof(path), "%s/cgroup.procs", directory);
 	snprintf(pid, sizeof(pid), "%d", getpid());
 	file_write(path, pid);
+}
+
+bool press_for_memory(const char *amount)
+{
+	int fd = open(GROUPS "/memory.reclaim", O_WRONLY);
+
+	if (fd == -1)
+		return false;
+	if (write(fd, amount, strlen(amount)) == -1)
+		CHECK(errno == EAGAIN || errno == EINTR);
+	CHECK_OK(close(fd));
+	return true;
 }

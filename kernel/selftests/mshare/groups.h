@@ -5,13 +5,23 @@
 #ifndef MSHARE_GROUPS_H
 #define MSHARE_GROUPS_H
 
+#include <stdbool.h>
+
 #define GROUPS	"/tmp/mshare-cgroup"
 
-/* Mount cgroup2 at GROUPS with the memory controller on, or skip the case. */
+/* Mount cgroup2 at GROUPS; false where there is none, or none with a memory controller. */
+bool have_groups(void);
+/* The same, with the controller on for groups in it, or skip the case. */
 void need_groups(void);
 void drop_groups(void);
 
 /* Move the caller into the group of that directory. */
 void enter_group(const char *directory);
+
+/*
+ * Make the kernel take so much memory ("8M") from whom it chooses, as it does when there is none
+ * left, but kill nobody. It may find less. False where it can't be asked for that.
+ */
+bool press_for_memory(const char *amount);
 
 #endif /* MSHARE_GROUPS_H */

@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "groups.h"
 #include "region.h"
 
 #ifndef MADV_PAGEOUT
@@ -48,12 +49,12 @@
 
 enum op {
 	OP_MAP, OP_UNMAP, OP_REPLACE, OP_PART, OP_STORE, OP_CHECK, OP_FORK, OP_REMAP, OP_PAGEOUT,
-	OP_POPULATE, OP_THREAD, OP_PUNCH, OP_MOVE, OPS
+	OP_POPULATE, OP_THREAD, OP_PUNCH, OP_MOVE, OP_RECLAIM, OPS
 };
 
 static const char * const op_names[OPS] = {
 	"map", "unmap", "replace", "part", "store", "check", "fork", "remap", "pageout",
-	"populate", "thread", "punch", "move",
+	"populate", "thread", "punch", "move", "reclaim",
 };
 
 struct slot {
@@ -78,6 +79,7 @@ struct worker {
 static struct oracle *oracle;
 static time_t deadline;
 static int workers;
+static bool grouped;	/* cgroups are there, by which memory can be reclaimed */
 
 /* What the file slots map, and a mapping of it that is not through the region. */
 static int memory;
@@ -368,6 +370,11 @@ static void operate(struct worker *w, int s, enum op op)
 	case OP_MOVE:
 		move_slot(w, s);
 		break;
+	case OP_RECLAIM:
+		/* What PAGEOUT wrote, too: only then is it read again. */
+		if (grouped)
+			press_for_memory("256K");
+		break;
 	default:
 		break;
 	}
@@ -378,7 +385,7 @@ static void operate(struct worker *w, int s, enum op op)
 static const unsigned int weights[OPS] = {
 	[OP_MAP] = 2, [OP_UNMAP] = 1, [OP_REPLACE] = 1, [OP_PART] = 3, [OP_FORK] = 1,
 	[OP_REMAP] = 1, [OP_PAGEOUT] = 1, [OP_POPULATE] = 1, [OP_THREAD] = 1, [OP_PUNCH] = 1,
-	[OP_MOVE] = 1, [OP_STORE] = 18, [OP_CHECK] = 18,
+	[OP_MOVE] = 1, [OP_RECLAIM] = 1, [OP_STORE] = 18, [OP_CHECK] = 18,
 };
 
 static enum op random_op(u64 *random)
@@ -460,15 +467,18 @@ static void start(void)
 	CHECK_OK(direct);
 	fd = region_new("a", 2);
 	CHECK_OK(close(fd));
+	grouped = have_groups();
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	deadline = now.tv_sec + (opt_seconds ?: (opt_quick ? 8 : 60));
 }
 
-/* Pages that were written to swap, or moved: what some of the operations are for. */
-static const char * const movements[] = { "pswpout", "pgmigrate_success" };
+/* Pages that went and came back, or moved: what some of the operations are for. */
+static const char * const movements[] = { "pswpout", "pswpin", "pgmigrate_success" };
 
 static bool can_move(const char *movement)
 {
+	if (!strcmp(movement, "pswpin") && !grouped)
+		return false;
 	if (!strncmp(movement, "pswp", 4))
 		return mem_kib("SwapTotal") > 0;
 	return !access("/sys/devices/system/node/node1", F_OK);
@@ -554,6 +564,8 @@ static void stress(void)
 	test_note("%lu disturbers killed", killed);
 	end(region_map(region_open("a", O_RDONLY), PROT_READ));
 	note_movements(moved);
+	if (grouped)
+		drop_groups();
 }
 
 static const struct test_case cases[] = {

@@ -133,16 +133,12 @@ static void pageout_of_part(void)
 /* What was written out stays in the swap cache until somebody wants the memory. */
 static void empty_swap_cache(void)
 {
-	int fd, tries;
+	int tries;
 
 	need_groups();
-	fd = open(GROUPS "/memory.reclaim", O_WRONLY);
-	if (fd == -1)
-		test_skip("no memory.reclaim");
 	for (tries = 0; tries < 50 && mem_kib("SwapCached") > 1024; tries++)
-		if (write(fd, "8M", 2) == -1)
-			CHECK(errno == EAGAIN);
-	close(fd);
+		if (!press_for_memory("8M"))
+			test_skip("no memory.reclaim");
 	drop_groups();
 	CHECK_MSG(mem_kib("SwapCached") <= 1024, "%ld KiB", mem_kib("SwapCached"));
 }
@@ -214,6 +210,73 @@ static void swap_off(void)
 	CHECK_MSG(!ret, "swapoff %s: %s", path, strerror(err));
 	page_out(p, 8 * MIB);
 	check_pattern(p, 8 * MIB, 1);
+}
+
+#define COUNTED	16	/* pages */
+
+/*
+ * Count in each page, without a system call that would have the CPU forget translations: a
+ * store through one that should have been flushed goes to a page that swap has a copy of.
+ */
+static void count_in_pages(void *arg)
+{
+	char *p = region_map(region_open("a", O_RDWR), RW) + (uintptr_t)arg * sizeof(u64);
+	u64 count;
+	size_t i;
+
+	flag_raise(0);
+	for (count = 0; !flag_get(1); count++) {
+		for (i = 0; i < COUNTED; i++) {
+			u64 *word = (u64 *)(p + i * PAGE);
+			u64 have = __atomic_load_n(word, __ATOMIC_RELAXED);
+
+			CHECK_MSG(have == count, "page %zu counts %llu, not %llu", i,
+				  (unsigned long long)have, (unsigned long long)count);
+			__atomic_store_n(word, count + 1, __ATOMIC_RELAXED);
+		}
+	}
+}
+
+/*
+ * Until a page was read from the disk. MADV_PAGEOUT would not do: it flushes for the accessed
+ * bits that it clears, and what it wrote is found again in the swap cache.
+ */
+static bool read_again(void)
+{
+	u64 before = vm_stat("pswpin");
+	int tries;
+
+	for (tries = 0; tries < 50; tries++) {
+		if (!press_for_memory("1M"))
+			test_skip("no memory.reclaim");
+		if (vm_stat("pswpin") != before)
+			return true;
+		usleep(1000);
+	}
+	return false;
+}
+
+static void written_out_below_counters(void)
+{
+	int fd, round, rounds = opt_quick ? 5 : 60, again = 0;
+	pid_t pids[2];
+	size_t i;
+	char *p;
+
+	need_swap(16 * MIB);
+	need_groups();
+	p = simple_region("a", COUNTED * PAGE, &fd);
+	for (i = 0; i < ARRAY_SIZE(pids); i++)
+		pids[i] = spawn(count_in_pages, (void *)i);
+	flag_await(0, ARRAY_SIZE(pids));
+	for (round = 0; round < rounds; round++)
+		again += read_again();
+	flag_raise(1);
+	for (i = 0; i < ARRAY_SIZE(pids); i++)
+		join_ok(pids[i]);
+	drop_groups();
+	test_note("in %d of %d rounds pages were read again", again, rounds);
+	CHECK(again);
 }
 
 struct slice {
@@ -296,6 +359,8 @@ static const struct test_case cases[] = {
 	{ "MADV_POPULATE_READ brings pages back", brought_back, &populate },
 	{ "swap is freed with the objects", freed_with_region },
 	{ "swapoff brings the region back", swap_off, .slow = 2 },
+	{ "what is written out loses no store of busy processes", written_out_below_counters,
+	  .slow = 3 },
 	{ "four writers under reclaim", under_pressure, .slow = 5 },
 	{ "four writers outside of the group that is charged", under_pressure_of_others,
 	  .slow = 5 },
