@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from machines import Fleet, Machine
 
+from mshare_pkg.paths import project_root
 from mshare_pkg.run import Result, run
 
 #: apt with the host's own source (its key, suite, components) at another address, and with lists of its own.
@@ -65,13 +66,18 @@ def test_a_changed_index_is_refused(
     assert "Hash" in done.stderr or "unexpected size" in done.stderr, done.stderr
 
 
+def change_what_is_signed(copy: Path) -> None:
+    """Change a word in what the key has signed."""
+    (signed,) = (copy / "dists").resolve().rglob("InRelease")
+    signed.write_text(signed.read_text().replace("Codename: ", "Codename: x"))
+    (signed.parent / "Release").unlink(missing_ok=True)
+
+
 def test_a_changed_release_file_is_refused(
     deployed: Fleet, second: Machine, copy: Path, serve: Callable[[Path], str]
 ) -> None:
     assert deployed
-    (signed,) = (copy / "dists").resolve().rglob("InRelease")
-    signed.write_text(signed.read_text().replace("Codename: ", "Codename: x"))
-    (signed.parent / "Release").unlink(missing_ok=True)
+    change_what_is_signed(copy)
     done = fetch(second, serve(copy))
     assert done.returncode != 0
     assert "BADSIG" in done.stderr or "not valid" in done.stderr or "invalid" in done.stderr, done.stderr
@@ -106,3 +112,28 @@ def test_a_changed_package_is_refused(
     assert "Hash Sum mismatch" in done.stderr, done.stderr
     left = second.out("find", "/root/tamper/archives", "-name", "*.deb")
     assert left == "", json.dumps(left)
+
+
+def ask(fleet: Fleet, machine: Machine) -> Result:
+    """Let the role ask a machine whether its repository is what it should be."""
+    words = ["-m", "include_role", "-a", "name=mshare.fleet.mshare_repo tasks_from=refresh"]
+    argv = ["ansible", "-i", fleet.inventory.resolve(), machine.name, *words]
+    return run(argv, doing="asking for the repository", cwd=project_root(), check=False)
+
+
+def test_the_role_tells_an_honest_repository_from_another(
+    deployed: Fleet, second: Machine, copy: Path, serve: Callable[[Path], str]
+) -> None:
+    done = ask(deployed, second)
+    assert done.returncode == 0, done.stdout + done.stderr
+    change_what_is_signed(copy)
+    source = "/etc/apt/sources.list.d/mshare.sources"
+    second.ssh("cp", source, "/root/mshare.sources")
+    try:
+        second.ssh("sed", "-i", f"s|^URIs:.*|URIs: {serve(copy)}|", source)
+        done = ask(deployed, second)
+    finally:
+        second.ssh("mv", "/root/mshare.sources", source)
+    assert done.returncode != 0
+    assert "BADSIG" in done.stdout, done.stdout + done.stderr
+    assert ask(deployed, second).returncode == 0
