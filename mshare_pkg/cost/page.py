@@ -16,10 +16,10 @@ def markdown(report: Mapping[str, Any]) -> str:
         "# Instructions, without and with msharefs",
         "",
         "Instructions, of kernel and program, that one of each takes: "
-        f"the least of {report['rounds']} rounds. "
+        f"the lower decile of {report['rounds']} rounds in {report['boots']} boots of each kernel. "
         + "; ".join(f"{label}: `{report['releases'][kernel]}`" for label, kernel in releases.items())
-        + f". At most {report['limit_percent']:g} % more are asked for; the last column is a second boot "
-        "of the unpatched kernel.",
+        + f". At most {report['limit_percent']:g} % more are asked for; the last column is the "
+        "unpatched kernel booted as often again.",
         "",
         f"| what | {' | '.join(releases)} | {' | '.join(f'{label}, %' for label in LABELS.values())} |",
         f"| --- |{' ---: |' * (len(releases) + len(LABELS))}",

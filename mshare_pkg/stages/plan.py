@@ -101,7 +101,7 @@ BENCH = Stage(
 COST = Stage(
     "cost",
     ("mshare", "kernel", "cost", "--output", "build/cost"),
-    "each kernel's counts are build/cost/KERNEL/tests.log",
+    "each kernel's counts are build/cost/KERNEL/boot-N/tests.log",
 )
 
 PUBLISH = Stage("publish", ("mshare", "repo", "publish", "build/kernel", "--repo", "build/repo"))
