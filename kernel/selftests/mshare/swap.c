@@ -258,7 +258,7 @@ static bool read_again(void)
 
 static void written_out_below_counters(void)
 {
-	int fd, round, rounds = opt_quick ? 5 : 60, again = 0;
+	int fd, round, rounds = opt_quick ? 3 : 10, again = 0;
 	pid_t pids[2];
 	size_t i;
 	char *p;
