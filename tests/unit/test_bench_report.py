@@ -165,7 +165,7 @@ def test_the_program_gets_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) ->
     found, (plan,) = execute(monkeypatch, outcome(lines()))
     assert found.rounds == 3
     assert [program.quick for program in plan.programs] == [("-q", "-p", "16", "-m", "32", "-n", "3")]
-    assert plan.title == "benchmark"
+    assert plan.tell(ProgramRun("bench", exit_code=0, seconds=61.4)) == "bench: exit code 0 (61 s)"
 
 
 def test_a_complaint_of_the_kernel_fails_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
