@@ -10,9 +10,8 @@ import base64
 import json
 import shlex
 import zlib
-from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 from ..errors import InfraError
@@ -74,37 +73,32 @@ def ask(host: Host, name: str, program: str, arguments: Sequence[str] = ()) -> d
 
 
 class Probes:
-    """Answers of many hosts: a host's programs run in order, hosts in parallel; each a value or its error."""
+    """Answers of many hosts: a host's programs run in order, hosts in parallel; each a value or its error.
 
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(WORKERS)
-        self._answers: dict[tuple[str, str], Future[dict[str, Any]]] = {}
+    All have come when the object is made. Processes are never started beside what follows: pytest changes its
+    environment between the phases of a test, CPython (since 3.11.4) lets other threads run while a child that
+    inherits the environment is between vfork and exec, and such a child was seen to end with EFAULT.
+    """
 
-    def start(self, host: Host, name: str, jobs: Iterable[tuple[str, Sequence[str]]]) -> None:
-        """Begin to ask a host; `jobs` are programs and their arguments."""
-        work = []
-        for program, arguments in jobs:
-            future: Future[dict[str, Any]] = Future()
-            self._answers[name, program] = future
-            work.append((future, partial(ask, host, name, program, arguments)))
+    def __init__(self, work: Mapping[str, tuple[Host, Iterable[tuple[str, Sequence[str]]]]]) -> None:
+        """Ask hosts, by their names; each with the programs to run there and their arguments."""
+        self._answers: dict[tuple[str, str], dict[str, Any] | Exception] = {}
 
-        def run_all() -> None:
-            for future, job in work:
+        def run_all(name: str, host: Host, jobs: Iterable[tuple[str, Sequence[str]]]) -> None:
+            for program, arguments in jobs:
                 try:
-                    future.set_result(job())
-                except Exception as error:  # the waiter gets it
-                    future.set_exception(error)
+                    self._answers[name, program] = ask(host, name, program, arguments)
+                except Exception as error:  # whoever asks for the answer gets it
+                    self._answers[name, program] = error
 
-        self._pool.submit(run_all)
+        with ThreadPoolExecutor(WORKERS) as pool:
+            running = [pool.submit(run_all, name, host, list(jobs)) for name, (host, jobs) in work.items()]
+        for one in running:
+            one.result()
 
     def answer(self, name: str, program: str) -> dict[str, Any]:
-        """What a program printed on a host; waits for it. Raises what it raised."""
-        return self._answers[name, program].result()
-
-    def settle(self, name: str) -> None:
-        """Wait until a host's programs have ended, whichever way."""
-        wait(future for (host, _), future in self._answers.items() if host == name)
-
-    def close(self) -> None:
-        """Wait for what still runs."""
-        self._pool.shutdown()
+        """What a program printed on a host. Raises what it raised."""
+        answer = self._answers[name, program]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer

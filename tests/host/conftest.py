@@ -47,8 +47,8 @@ def jobs(want: Expected, measure: bool) -> Iterator[tuple[str, list[str]]]:
 
 
 @pytest.fixture(scope="session")
-def probes(request: pytest.FixtureRequest) -> Iterator[Probes]:
-    """The answers of all hosts that selected checks name, asked for when the first check begins."""
+def probes(request: pytest.FixtureRequest) -> Probes:
+    """The answers of all hosts that selected checks name."""
     hosts: dict[str, Any] = {}
     measured: set[str] = set()
     for item in request.session.items:
@@ -57,11 +57,7 @@ def probes(request: pytest.FixtureRequest) -> Iterator[Probes]:
             hosts[one.backend.get_hostname()] = one
             if item.get_closest_marker("measure"):
                 measured.add(one.backend.get_hostname())
-    answers = Probes()
-    for name, one in hosts.items():
-        answers.start(one, name, jobs(expect_of(one), name in measured))
-    yield answers
-    answers.close()
+    return Probes({name: (one, jobs(expect_of(one), name in measured)) for name, one in hosts.items()})
 
 
 @pytest.fixture

@@ -5,8 +5,7 @@ from mshare_pkg.verify.collect import hold
 from mshare_pkg.verify.probe import ask
 
 
-def test_log(host, probes, expected):
+def test_log(host, expected):
     """the kernel's log tells of no fault, from boot to the end of these checks"""
     name = host.backend.get_hostname()
-    probes.settle(name)
     hold(judge.log(ask(host, name, "facts"), expected))

@@ -225,13 +225,14 @@ class Broken:
     ],
 )
 def test_every_host_is_a_value_or_an_error(answer: object) -> None:
-    probes = Probes()
-    probes.start(Broken(answer), "bad", [("facts", []), ("touch", [])])
     good = type("Answer", (), {"rc": 0, "stdout": json.dumps({"schema": 1}), "stderr": ""})
-    probes.start(Broken(good), "good", [("facts", [])])
+    probes = Probes(
+        {
+            "bad": (Broken(answer), [("facts", []), ("touch", [])]),
+            "good": (Broken(good), [("facts", [])]),
+        }
+    )
     assert probes.answer("good", "facts") == {"schema": 1}
     for program_name in ("facts", "touch"):
         with pytest.raises(InfraError, match="bad: "):
             probes.answer("bad", program_name)
-    probes.settle("bad")
-    probes.close()
