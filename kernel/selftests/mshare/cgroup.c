@@ -230,12 +230,52 @@ static void limit_of_creator(void)
 	drop_groups();
 }
 
-/* A toucher outside must not push the group over its limit, and must be killable. */
-static void limit_and_other(void)
+#define CLIENTS	16
+
+/* All of them are after the same memory, each from somewhere else on. */
+static void touch_all(void *arg)
+{
+	const struct plan *plan = arg;
+	u64 i, first = getpid() % CLIENTS * plan->size / CLIENTS;
+	char *p;
+
+	enter(plan->group);
+	p = region_map(region_open("a", O_RDWR), RW);
+	for (i = 0; i < plan->size; i += PAGE) {
+		int sig = poke(p + (first + i) % plan->size, 1);
+
+		if (sig) {
+			CHECK(sig == SIGBUS);
+			return;
+		}
+	}
+	test_fail(__FILE__, __LINE__, "no limit");
+}
+
+static void use_after_limit(u64 size)
+{
+	char *p;
+	u64 i;
+
+	CHECK(group_get("creator", "memory.current") <= 16 * (long)MIB);
+	CHECK(group_event("creator", "\noom_kill ") >= 1);
+	group_set("creator", "memory.max", "max");
+	p = region_map(region_open("a", O_RDWR), RW);
+	for (i = 0; i < size; i += PAGE)
+		put(p + i, 2);
+	CHECK_OK(munmap(p, granule()));
+	CHECK_OK(unlink(in_mnt("a")));
+}
+
+/*
+ * Many processes outside do not push the group over its limit: once the creator, the only one that
+ * can be killed for it, is gone, each of them is told.
+ */
+static void limit_and_others(void)
 {
 	struct plan by_creator = { "creator", 64 * MIB }, by_other = { "toucher", 64 * MIB };
-	pid_t creator, toucher;
-	int tries;
+	pid_t creator, touchers[CLIENTS];
+	int i;
 
 	need_groups();
 	group_new("creator");
@@ -243,22 +283,37 @@ static void limit_and_other(void)
 	limit_group("creator", "16M");
 	creator = spawn(create, &by_creator);
 	flag_await(CREATED, 1);
-	toucher = spawn(touch, &by_other);
-	/* Three seconds at the limit, once the toucher has come so far: the case's time ends it. */
-	for (tries = 0; tries < 30;) {
-		CHECK(group_get("creator", "memory.current") <= 16 * (long)MIB);
-		usleep(100000);
-		tries += group_event("creator", "max ") >= 1;
-	}
-	CHECK(!flag_get(TOUCHED));
+	for (i = 0; i < CLIENTS; i++)
+		touchers[i] = spawn(touch_all, &by_other);
+	for (i = 0; i < CLIENTS; i++)
+		join_ok(touchers[i]);
+	join_signal(creator, SIGKILL);
 	CHECK(group_get("toucher", "memory.current") < 8 * (long)MIB);
-	kill(toucher, SIGKILL);
-	kill(creator, SIGKILL);
-	join(toucher);
-	join(creator);
-	CHECK_OK(unlink(in_mnt("a")));
+	use_after_limit(by_creator.size);
 	group_remove("creator");
 	group_remove("toucher");
+	drop_groups();
+}
+
+/* In the group itself they are killed, one after the other, as the memory is not theirs to free. */
+static void limit_and_own(void)
+{
+	struct plan plan = { "creator", 64 * MIB };
+	pid_t creator, touchers[CLIENTS];
+	int i;
+
+	need_groups();
+	group_new("creator");
+	limit_group("creator", "16M");
+	creator = spawn(create, &plan);
+	flag_await(CREATED, 1);
+	for (i = 0; i < CLIENTS; i++)
+		touchers[i] = spawn(touch_all, &plan);
+	for (i = 0; i < CLIENTS; i++)
+		join_signal(touchers[i], SIGKILL);
+	kill_join(creator);	/* it may have been the first to go */
+	use_after_limit(plan.size);
+	group_remove("creator");
 	drop_groups();
 }
 
@@ -302,7 +357,9 @@ static const struct test_case cases[] = {
 	{ "a creator that has gone is charged all the same", creator_gone },
 	{ "touching works when the creator's group was removed", creator_group_removed },
 	{ "the creator's limit holds for the creator", limit_of_creator, .slow = 2 },
-	{ "the creator's limit holds for others", limit_and_other, .slow = 2 },
+	{ "the creator's limit holds for many others, who get SIGBUS", limit_and_others, .slow = 2 },
+	{ "many processes in the creator's group are killed at its limit", limit_and_own,
+	  .slow = 2 },
 	{ "a client killed for want of memory leaves the region whole", client_killed_by_oom,
 	  .slow = 2 },
 };

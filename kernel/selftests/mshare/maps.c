@@ -78,37 +78,96 @@ static long field(char *text, const char *key)
 	return strtol(at + strlen(key), NULL, 10);
 }
 
-static void smaps(void)
-{
-	int fd;
-	char *p = simple_region("a", MIB, &fd), *text;
-	pid_t pid;
+#define TOUCHED	(16 * MIB)	/* more than a program of ours has of its own */
 
-	fill(p, MIB, 1);
-	pid = spawn(sleeper, p);
+/* A process that maps a region with so much in it, and has touched it. */
+static pid_t start_sleeper(char **p)
+{
+	pid_t pid;
+	int fd;
+
+	*p = simple_region("a", TOUCHED, &fd);
+	fill(*p, TOUCHED, 1);
+	pid = spawn(sleeper, *p);
 	flag_await(0, 1);
-	text = of_region(pid, "smaps", p);
-	CHECK(field(text, "Size:") == (long)(granule() / KIB));
-	CHECK(field(text, "Rss:") >= 0 && field(text, "Rss:") <= (long)(granule() / KIB));
-	CHECK(field(text, "Swap:") == 0);
-	kill_join(pid);
-	check_pattern(p, MIB, 1);
+	return pid;
 }
 
-static void other_files(void)
+static void smaps(void)
 {
-	int fd;
-	char *p = simple_region("a", MIB, &fd);
-	size_t length;
-	pid_t pid;
+	char *p, *text;
+	pid_t pid = start_sleeper(&p);
 
-	fill(p, MIB, 1);
-	pid = spawn(sleeper, p);
-	flag_await(0, 1);
-	proc_read(pid, test_arg, &length);
-	CHECK(length > 0);
+	text = of_region(pid, "smaps", p);
+	CHECK(field(text, "Size:") == (long)(granule() / KIB));
+	CHECK(field(text, "Rss:") == TOUCHED / KIB);
+	CHECK(field(text, "Swap:") == 0);
 	kill_join(pid);
-	check_pattern(p, MIB, 1);
+	check_pattern(p, TOUCHED, 1);
+}
+
+static void smaps_rollup(void)
+{
+	char *p, *text;
+	pid_t pid = start_sleeper(&p);
+	size_t length;
+
+	text = proc_read(pid, "smaps_rollup", &length);
+	CHECK(field(text, "Rss:") >= (long)(TOUCHED / KIB));
+	CHECK(field(text, "Rss:") < (long)(2 * TOUCHED / KIB));
+	kill_join(pid);
+	check_pattern(p, TOUCHED, 1);
+}
+
+/* The pages of a node, as numa_maps counts them, or 0. */
+static long pages_on(const char *line, const char *node)
+{
+	const char *at = strstr(line, node);
+
+	return at ? strtol(at + strlen(node), NULL, 10) : 0;
+}
+
+static void numa_maps(void)
+{
+	char *p, start[32], *line;
+	pid_t pid = start_sleeper(&p);
+	size_t length;
+
+	snprintf(start, sizeof(start), "%lx ", (unsigned long)p);
+	line = strstr(proc_read(pid, "numa_maps", &length), start);
+	CHECK_MSG(line, "no %s", start);
+	line[strcspn(line, "\n")] = 0;
+	CHECK_MSG(pages_on(line, " N0=") + pages_on(line, " N1=") == TOUCHED / PAGE, "%s", line);
+	kill_join(pid);
+	check_pattern(p, TOUCHED, 1);
+}
+
+/* Virtual size counts the region; resident memory and page tables leave it out. */
+static void sizes(void)
+{
+	long size, resident;
+	char *p, *text;
+	pid_t pid = start_sleeper(&p);
+	size_t length;
+	int i;
+
+	text = proc_read(pid, "statm", &length);
+	CHECK(sscanf(text, "%ld %ld", &size, &resident) == 2);
+	CHECK(size >= (long)(granule() / PAGE));
+	CHECK_MSG(resident < (long)(TOUCHED / PAGE), "%ld pages", resident);
+	/* stat: behind the name, in brackets, follow the third field and so on. */
+	text = strrchr(proc_read(pid, "stat", &length), ')');
+	CHECK(text);
+	for (i = 2; i < 23 && text; i++)
+		text = strchr(text + 1, ' ');
+	CHECK(text && sscanf(text, "%ld %ld", &size, &resident) == 2);
+	CHECK_MSG(size >= (long)granule(), "%ld bytes", size);
+	CHECK_MSG(resident < (long)(TOUCHED / PAGE), "%ld pages", resident);
+	CHECK(status_of(pid, "VmSize") >= (long)(granule() / KIB));
+	CHECK(status_of(pid, "VmRSS") < (long)(TOUCHED / KIB));
+	CHECK(status_of(pid, "VmPTE") < (long)(TOUCHED / PAGE * 8 / KIB + 64));
+	kill_join(pid);
+	check_pattern(p, TOUCHED, 1);
 }
 
 static void pagemap_entries(void)
@@ -127,6 +186,8 @@ static void pagemap_entries(void)
 	CHECK_OK(fd);
 	at = (uintptr_t)p / PAGE * sizeof(entry[0]);
 	CHECK(pread(fd, entry, sizeof(entry), at) == sizeof(entry));
+	CHECK_MSG(entry[0] >> 63, "%#llx", (unsigned long long)entry[0]);
+	CHECK_MSG(!(entry[1] >> 62), "%#llx", (unsigned long long)entry[1]);	/* untouched */
 	at += granule() / PAGE * sizeof(entry[0]) - sizeof(entry);
 	CHECK(pread(fd, entry, sizeof(entry), at) == sizeof(entry));	/* a hole at the end */
 	CHECK(!(entry[511] >> 63));
@@ -158,10 +219,15 @@ static void in_core(void)
 	unsigned char vector[256];
 	int fd;
 	char *p = simple_region("a", MIB, &fd);
+	size_t i;
 
 	fill(p, MIB, 1);
 	CHECK_OK(mincore(p, MIB, vector));
+	for (i = 0; i < ARRAY_SIZE(vector); i++)
+		CHECK_MSG(vector[i] & 1, "page %zu", i);
 	CHECK_OK(mincore(p + 2 * MIB, MIB, vector));
+	for (i = 0; i < ARRAY_SIZE(vector); i++)
+		CHECK_MSG(!(vector[i] & 1), "page %zu of a hole", i);
 	check_pattern(p, MIB, 1);
 }
 
@@ -221,17 +287,12 @@ static void core_dump(void)
 	CHECK_OK(unlink(path));
 }
 
-static const char smaps_rollup[] = "smaps_rollup", numa_maps[] = "numa_maps", stat_file[] = "stat",
-	statm[] = "statm", status_file[] = "status";
-
 static const struct test_case cases[] = {
 	{ "/proc/PID/maps", maps_line },
 	{ "/proc/PID/smaps", smaps },
-	{ "/proc/PID/smaps_rollup", other_files, smaps_rollup },
-	{ "/proc/PID/numa_maps", other_files, numa_maps },
-	{ "/proc/PID/stat", other_files, stat_file },
-	{ "/proc/PID/statm", other_files, statm },
-	{ "/proc/PID/status", other_files, status_file },
+	{ "/proc/PID/smaps_rollup", smaps_rollup },
+	{ "/proc/PID/numa_maps", numa_maps },
+	{ "/proc/PID/stat, statm and status", sizes },
 	{ "/proc/PID/pagemap", pagemap_entries },
 	{ "/proc/PID/clear_refs changes nothing", references_cleared },
 	{ "mincore", in_core },
