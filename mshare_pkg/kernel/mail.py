@@ -85,7 +85,7 @@ GROUPS = (
         "selftests/mshare: add a harness",
         _selftests(
             *("Makefile", "harness.c", "harness.h", "region.c", "region.h", "groups.c", "groups.h"),
-            *("objfile.c", "objfile.h", "settings", "config", ".gitignore"),
+            *("level.c", "level.h", "objfile.c", "objfile.h", "settings", "config", ".gitignore"),
         ),
         "Each case runs in a process of its own, with an instance of msharefs of its own\n"
         "and a time limit: a crash or a hang costs one case.",

@@ -4,7 +4,6 @@
  * every counter is back where it was.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,10 +12,10 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "level.h"
 #include "region.h"
 
 #define WARM_UP		30
-#define SLABS		64
 
 /* Objects of a slab cache that may come and go by themselves; a leak is one a round. */
 #define SLAB_SLACK	50
@@ -26,149 +25,6 @@ static long rounds(void)
 	return opt_rounds ? (long)opt_rounds : *(const long *)test_arg;
 }
 
-struct level {
-	long tables, shmem, committed;
-	struct {
-		char name[64];
-		long objects;
-	} slab[SLABS];
-	size_t slabs;
-};
-
-static bool interesting(const char *name)
-{
-	static const char * const part[] = {
-		"mm_struct", "vm_area", "vma_lock", "inode_cache", "filp", "dentry", "anon_vma",
-		"maple_node", "task_struct", "mshare", "signal_cache", "pid",
-	};
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(part); i++)
-		if (strstr(name, part[i]))
-			return true;
-	return false;
-}
-
-/* The files that shrink a cache, opened once: their own dentries are the same in each reading. */
-struct shrinkers {
-	int fd[512];
-	size_t count;
-};
-
-static const struct shrinkers *shrinkers(void)
-{
-	static struct shrinkers all;
-	struct dirent *entry;
-	DIR *dir;
-
-	if (all.count)
-		return &all;
-	dir = opendir("/sys/kernel/slab");
-	while (dir && all.count < ARRAY_SIZE(all.fd) && (entry = readdir(dir))) {
-		char path[384];
-		int fd;
-
-		snprintf(path, sizeof(path), "/sys/kernel/slab/%s/shrink", entry->d_name);
-		fd = open(path, O_WRONLY | O_CLOEXEC);
-		if (fd != -1)
-			all.fd[all.count++] = fd;
-	}
-	if (dir)
-		closedir(dir);
-	return &all;
-}
-
-/*
- * What no object needs is freed, so that the numbers of /proc/slabinfo tell
- * what is in use. Twice: an entry that was used since the last pass is spared
- * by the first, and a cache counts a CPU's half-empty slab as full.
- */
-static void settle(void)
-{
-	const struct shrinkers *all = shrinkers();
-	size_t i, pass;
-
-	sync();
-	usleep(300000);		/* RCU and deferred frees */
-	for (pass = 0; pass < 2; pass++) {
-		file_write("/proc/sys/vm/drop_caches", "3\n");
-		for (i = 0; i < all->count; i++)
-			if (write(all->fd[i], "1", 1) != 1)
-				test_note("a slab cache was not shrunk");
-	}
-}
-
-static void read_slabs(struct level *level)
-{
-	FILE *file = fopen("/proc/slabinfo", "r");
-	char line[512];
-
-	level->slabs = 0;
-	while (file && fgets(line, sizeof(line), file) && level->slabs < SLABS) {
-		char name[64];
-		long objects;
-
-		if (sscanf(line, "%63s %ld", name, &objects) != 2 || !interesting(name))
-			continue;
-		memcpy(level->slab[level->slabs].name, name, sizeof(name));
-		level->slab[level->slabs++].objects = objects;
-	}
-	if (file)
-		fclose(file);
-}
-
-static void read_level(struct level *level)
-{
-	settle();
-	level->tables = mem_kib("PageTables");
-	level->shmem = mem_kib("Shmem");
-	level->committed = mem_kib("Committed_AS");
-	read_slabs(level);
-}
-
-static bool same_level(const struct level *before, const struct level *after, bool tell)
-{
-	bool same = true;
-	size_t i, k;
-
-	/*
-	 * A page that is lost in each round is more than this. The root of a
-	 * guest is Shmem, too: pages of our programs come back from swap.
-	 */
-	if (after->tables - before->tables > 64 || after->shmem - before->shmem > 128 ||
-	    after->committed - before->committed > 2048)
-		same = false;
-	for (i = 0; i < after->slabs; i++) {
-		for (k = 0; k < before->slabs; k++) {
-			long more = after->slab[i].objects - before->slab[k].objects;
-
-			if (strcmp(after->slab[i].name, before->slab[k].name) || more <= SLAB_SLACK)
-				continue;
-			if (tell)
-				test_note("slab %s: %ld objects more", after->slab[i].name, more);
-			same = false;
-		}
-	}
-	if (tell)
-		test_note("PageTables %+ld KiB, Shmem %+ld KiB, Committed_AS %+ld KiB, %zu slabs",
-			  after->tables - before->tables, after->shmem - before->shmem,
-			  after->committed - before->committed, after->slabs);
-	return same;
-}
-
-static void back_where_it_was(const struct level *before)
-{
-	struct level after;
-	int tries;
-
-	for (tries = 0; tries < 5; tries++) {
-		read_level(&after);
-		if (same_level(before, &after, tries == 4))
-			return;
-	}
-	test_fail(__FILE__, __LINE__, "something stays");
-}
-
 static void many(void (*round)(unsigned long i))
 {
 	struct level before;
@@ -176,12 +32,12 @@ static void many(void (*round)(unsigned long i))
 
 	for (i = 0; i < WARM_UP; i++)
 		round(i);
-	read_level(&before);
+	level_read(&before);
 	if (!before.slabs)
 		test_note("no /proc/slabinfo: slab caches are not looked at");
 	for (i = 0; i < rounds(); i++)
 		round(i);
-	back_where_it_was(&before);
+	level_check(&before, SLAB_SLACK);
 }
 
 static void creator(void *arg)
