@@ -267,6 +267,119 @@ static void many_forks(void)
 	CHECK(info.clients == 1);
 }
 
+/* Two children each, and each of those two; all are there at the same time. */
+static void grow_tree(char *p, int depth)
+{
+	pid_t pids[2];
+	size_t i;
+
+	put(p + depth * PAGE, depth);
+	for (i = 0; depth && i < ARRAY_SIZE(pids); i++) {
+		pids[i] = fork();
+		CHECK_OK(pids[i]);
+		if (!pids[i]) {
+			grow_tree(p, depth - 1);
+			_exit(KSFT_PASS);
+		}
+	}
+	flag_raise(0);
+	flag_await(1, 1);
+	for (i = 0; depth && i < ARRAY_SIZE(pids); i++)
+		join_ok(pids[i]);
+	put(p + (32 + depth) * PAGE, depth);
+}
+
+static void plant_tree(void *arg)
+{
+	grow_tree(arg, opt_quick ? 4 : 7);
+}
+
+/* All that descend from one process, killed or not, leave the region as it was. */
+static void fork_bomb(void)
+{
+	unsigned int n = opt_quick ? 31 : 255, depth, round;
+	int fd;
+	char *p = simple_region("a", MIB, &fd);
+	struct fdinfo info;
+	pid_t pid;
+
+	fill(p + MIB / 2, MIB / 2, 1);
+	for (round = 0; round < 2; round++) {
+		memset(shared, 0, sizeof(*shared));
+		pid = spawn(plant_tree, p);
+		flag_await(0, n);
+		fdinfo_read(fd, &info);
+		CHECK_MSG(info.clients == (int)n + 1, "%d clients", info.clients);
+		if (round)
+			kill_join(pid);		/* its children are not killed with it */
+		flag_raise(1);
+		if (!round) {
+			join_ok(pid);
+			for (depth = 0; 1U << (depth + 1) <= n + 1; depth++)
+				CHECK(get(p + (32 + depth) * PAGE) == depth);
+		}
+		for (fdinfo_read(fd, &info); info.clients > 1; fdinfo_read(fd, &info))
+			usleep(10000);
+	}
+	check_pattern(p + MIB / 2, MIB / 2, 1);
+}
+
+struct sharer {
+	char *p, *q;
+	char stack[64 * KIB] __attribute__((__aligned__(16)));
+};
+
+static int change_mappings(void *arg)
+{
+	struct sharer *sharer = arg;
+
+	put(sharer->p, 2);
+	CHECK_OK(munmap(sharer->p, granule()));
+	put(sharer->q, get(sharer->q) + 1);
+	return KSFT_PASS;
+}
+
+static int touch_without_end(void *arg)
+{
+	struct sharer *sharer = arg;
+	u64 i;
+
+	flag_raise(0);
+	for (i = 0;; i++)
+		((volatile char *)sharer->q)[i * PAGE % MIB] = 1;
+	return KSFT_PASS;
+}
+
+/* Two processes with one memory map: its mappings are the same, and stay when one of them ends. */
+static void shared_memory_map(void)
+{
+	static struct sharer sharer;
+	struct fdinfo info;
+	unsigned char value;
+	pid_t pid;
+	int fd;
+
+	sharer.p = simple_region("a", MIB, &fd);
+	sharer.q = region_map(fd, RW);
+	put(sharer.p, 1);
+	pid = clone(change_mappings, sharer.stack + sizeof(sharer.stack), CLONE_VM | SIGCHLD,
+		    &sharer);
+	CHECK_OK(pid);
+	join_ok(pid);
+	CHECK(peek(sharer.p, &value) == SIGSEGV);
+	CHECK(get(sharer.q) == 3);
+	fdinfo_read(fd, &info);
+	CHECK(info.clients == 1);
+	pid = clone(touch_without_end, sharer.stack + sizeof(sharer.stack), CLONE_VM | SIGCHLD,
+		    &sharer);
+	CHECK_OK(pid);
+	flag_await(0, 1);
+	usleep(20000);
+	kill_join(pid);
+	fill(sharer.q, MIB, 1);
+	check_pattern(region_map(fd, PROT_READ), MIB, 1);
+}
+
 static void use_two_mappings(void *arg)
 {
 	char **p = arg;
@@ -394,6 +507,8 @@ static const struct test_case cases[] = {
 	{ "the region outlives a creator that is killed", creator_killed },
 	{ "a client that crashes takes nothing with it", client_crashes },
 	{ "many short-lived children", many_forks },
+	{ "a fork bomb, all of it mapped at once", fork_bomb, .slow = 2 },
+	{ "clone(CLONE_VM): two processes with one memory map", shared_memory_map },
 	{ "fork with two mappings of a region", fork_with_two_mappings },
 	{ "vfork and exec", vfork_and_exec },
 	{ "threads that fault on the same pages", threads },

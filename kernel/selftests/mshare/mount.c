@@ -325,6 +325,74 @@ static void remount_size(void)
 	CHECK_ERR(mount(NULL, test_mnt, NULL, MS_REMOUNT, "nonsense=1"), EINVAL);
 }
 
+/* The other options, and limits below what is there. */
+static void remount_all(void)
+{
+	struct stat st;
+	int fd = region_new("a", 1);
+
+	CHECK_OK(close(region_new("b", 1)));
+	CHECK_OK(object_add(fd, 0, 8 * MIB));
+	CHECK_ERR(mount(NULL, test_mnt, NULL, MS_REMOUNT, "size=4m,mode=0700"), EINVAL);
+	CHECK_ERR(mount(NULL, test_mnt, NULL, MS_REMOUNT, "nr_regions=1,mode=0700"), EINVAL);
+	CHECK(shown_size() == 64 * MIB);
+	CHECK(strtol(shown("nr_regions"), NULL, 10) == 5);
+	CHECK_OK(stat(test_mnt, &st));
+	CHECK((st.st_mode & 07777) == 0755);
+	CHECK_OK(mount(NULL, test_mnt, NULL, MS_REMOUNT,
+		       "size=8m,nr_regions=2,mode=0711,uid=12,gid=34"));
+	CHECK(shown_size() == 8 * MIB);
+	CHECK(strtol(shown("nr_regions"), NULL, 10) == 2);
+	CHECK_OK(stat(test_mnt, &st));
+	CHECK((st.st_mode & 07777) == 0711 && st.st_uid == 12 && st.st_gid == 34);
+	CHECK_ERR(object_add(fd, 8 * MIB, PAGE), ENOSPC);
+	CHECK_ERR(open(in_mnt("c"), O_RDWR | O_CREAT | O_EXCL, 0600), ENOSPC);
+	CHECK_OK(mount(NULL, test_mnt, NULL, MS_REMOUNT, "size=0,nr_regions=0"));
+	CHECK_OK(object_add(fd, 8 * MIB, 128 * MIB));
+	CHECK_OK(close(region_new("c", 1)));
+}
+
+static void user_in_namespace(void *arg)
+{
+	char *p;
+
+	(void)arg;
+	CHECK_OK(unshare(CLONE_NEWNS));
+	CHECK_OK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+	flag_raise(0);
+	flag_await(1, 1);
+	p = region_map(region_open("a", O_RDWR), RW);
+	CHECK(get(p) == 7);
+	put(p, 8);
+	flag_raise(2);
+	flag_await(3, 1);
+	CHECK(get(p) == 9);
+	put(p + MIB - 1, 10);
+}
+
+/* One instance, mounted in two namespaces: it stays until the last of them lets it go. */
+static void two_namespaces(void)
+{
+	pid_t pid = spawn(user_in_namespace, NULL);
+	char *p;
+	int fd;
+
+	flag_await(0, 1);
+	p = simple_region("a", MIB, &fd);
+	put(p, 7);
+	flag_raise(1);
+	flag_await(2, 1);
+	CHECK(get(p) == 8);
+	put(p, 9);
+	CHECK_OK(munmap(p, granule()));
+	CHECK_OK(close(fd));
+	CHECK_OK(umount(test_mnt));
+	CHECK_OK(mount("msharefs", test_mnt, "msharefs", 0, NULL));
+	CHECK_ERR(access(in_mnt("a"), F_OK), ENOENT);
+	flag_raise(3);
+	join_ok(pid);
+}
+
 static void sticky_root(void)
 {
 	int fd;
@@ -395,6 +463,9 @@ static const struct test_case cases[] = {
 	{ "mount in a user namespace: EPERM", user_namespace },
 	{ "mount by a user: EPERM", unprivileged_mount },
 	{ "remount raises size=", remount_size, .mount_opts = "size=8m" },
+	{ "remount changes all options, and no limit to below what is in use", remount_all,
+	  .mount_opts = "size=64m,nr_regions=5,mode=0755" },
+	{ "an instance that two mount namespaces share", two_namespaces },
 	{ "a user makes regions, and cannot delete another's", sticky_root },
 	{ "mode=0700 shuts users out", private_root, .mount_opts = "mode=0700" },
 	{ "directories, and rename between them", directories },

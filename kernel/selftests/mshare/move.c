@@ -334,8 +334,8 @@ static void not_moved_by_client(void)
 	check_pattern(p, MIB, 1);
 }
 
-/* Take a block of memory away, and bring it back. Returns 0 if it could be taken. */
-static int offline(const char *block)
+/* The state of a block of memory: 0, or -1 where the kernel refuses. */
+static int set_block(const char *block, const char *state)
 {
 	char path[320];
 	int fd, ret;
@@ -344,17 +344,34 @@ static int offline(const char *block)
 	fd = open(path, O_WRONLY);
 	if (fd == -1)
 		return -1;
-	ret = write(fd, "offline", 7) == 7 ? 0 : -1;
-	if (!ret)
-		CHECK(pwrite(fd, "online", 6, 0) == 6);
+	ret = write(fd, state, strlen(state)) == (ssize_t)strlen(state) ? 0 : -1;
 	close(fd);
 	return ret;
+}
+
+static u64 block_frames(void)
+{
+	char text[32];
+
+	file_read("/sys/devices/system/memory/block_size_bytes", text, sizeof(text));
+	return strtoull(text, NULL, 16) / PAGE;
+}
+
+/* How many of these frames are in the block "memoryN". */
+static u64 in_block(const u64 *frame, u64 n, const char *block)
+{
+	u64 number = strtoull(block + strlen("memory"), NULL, 10), size = block_frames();
+	u64 count = 0, i;
+
+	for (i = 0; i < n; i++)
+		count += frame[i] && frame[i] / size == number;
+	return count;
 }
 
 static void offlined(void)
 {
 	const char *blocks = "/sys/devices/system/memory";
-	u64 n = 64 * MIB / PAGE, *before, *after;
+	u64 n = 64 * MIB / PAGE, *before, *after, moved = 0;
 	struct user users[USERS];
 	struct dirent *entry;
 	pid_t pids[USERS];
@@ -371,20 +388,31 @@ static void offlined(void)
 	p = simple_region("a", n * PAGE, &fd);
 	memset(p, 0, n * PAGE);
 	begin_use(users, pids, p, n * PAGE);
-	frames(p, n, before);
 	while ((entry = readdir(dir)) && taken < 3) {
-		if (strncmp(entry->d_name, "memory", 6))
+		u64 here;
+
+		if (strncmp(entry->d_name, "memory", strlen("memory")))
+			continue;
+		frames(p, n, before);
+		here = in_block(before, n, entry->d_name);
+		if (!here)
 			continue;
 		tried++;
-		taken += !offline(entry->d_name);
+		if (set_block(entry->d_name, "offline"))
+			continue;
+		frames(p, n, after);
+		CHECK(in_block(after, n, entry->d_name) == 0);
+		CHECK_OK(set_block(entry->d_name, "online"));
+		taken++;
+		moved += here;
 	}
 	closedir(dir);
-	frames(p, n, after);
 	end_use(pids, p, n * PAGE);
 	if (!taken)
-		test_skip("none of %d memory blocks could be taken offline", tried);
-	test_note("%d of %d blocks were offline, %zu pages moved", taken, tried,
-		  frames_changed(before, after, n));
+		test_skip("none of %d blocks with pages of the region could be taken offline",
+			  tried);
+	test_note("%d of %d blocks were offline, %llu pages moved", taken, tried,
+		  (unsigned long long)moved);
 }
 
 static void poisoned_for_other(void *arg)
