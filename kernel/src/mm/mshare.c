@@ -95,9 +95,9 @@ void mshare_flush_host(struct mm_struct *host)
 /* Memory cgroups */
 
 #ifdef CONFIG_MEMCG
-struct mem_cgroup *__mshare_mm_memcg(struct mm_struct *mm)
+struct mem_cgroup *mshare_region_memcg(struct mshare_region *region)
 {
-	return mm->mshare_region->memcg;
+	return region->memcg;
 }
 
 /* All that is allocated for a region is charged to its creator. */
