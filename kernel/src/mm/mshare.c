@@ -66,10 +66,12 @@ unsigned long mshare_host_address(struct vm_area_struct *vma,
 /* TLBs */
 
 /**
- * mshare_flush_clients - flush what clients may have in any TLB
- * @region: the region; entries of its page tables were cleared before
+ * mshare_flush_host - flush what a region's clients may have in any TLB
+ * @host: the region's mm; entries of its page tables were cleared before
+ *
+ * flush_tlb_mm_range() calls it for any range: a single page has as many CPUs.
  */
-void mshare_flush_clients(struct mshare_region *region)
+void mshare_flush_host(struct mm_struct *host)
 {
 	/*
 	 * The entry was cleared before this reads the count, and a client is
@@ -77,19 +79,8 @@ void mshare_flush_clients(struct mshare_region *region)
 	 * finds the entry cleared.
 	 */
 	smp_mb();
-	if (atomic_long_read(&region->clients))
+	if (atomic_long_read(&host->mshare_region->clients))
 		flush_tlb_all();
-}
-
-/**
- * mshare_flush_host - flush what a region's clients may have in any TLB
- * @host: the region's mm
- *
- * flush_tlb_mm_range() calls it for any range: a single page has as many CPUs.
- */
-void mshare_flush_host(struct mm_struct *host)
-{
-	mshare_flush_clients(host->mshare_region);
 }
 
 /* Memory cgroups */

@@ -49,7 +49,6 @@ struct mshare_region *mshare_region_of(struct inode *inode);
 int mshare_region_init(struct mshare_region *region);
 long mshare_region_destroy(struct mshare_region *region);
 int mshare_region_set_size(struct mshare_region *region, u64 size);
-void mshare_flush_clients(struct mshare_region *region);
 
 /* What is allocated between the two is charged to the region's creator. */
 struct mem_cgroup *mshare_charge_start(struct mshare_region *region);

@@ -347,10 +347,9 @@ static pgtable_t detach_pte_page(struct mm_struct *host, unsigned long addr)
  * PMD entries: huge pages can take their place. Other processes walk them
  * without the host's mmap_lock, so they go as in retract_page_tables().
  */
-static void free_pte_pages(struct mshare_region *region, unsigned long start,
+static void free_pte_pages(struct mm_struct *host, unsigned long start,
 			   unsigned long end)
 {
-	struct mm_struct *host = region->host;
 	struct page *table, *next;
 	unsigned long addr = start;
 	LIST_HEAD(tables);
@@ -369,7 +368,7 @@ static void free_pte_pages(struct mshare_region *region, unsigned long start,
 	if (list_empty(&tables))
 		return;
 
-	mshare_flush_clients(region);
+	mshare_flush_host(host);
 	list_for_each_entry_safe(table, next, &tables, lru) {
 		mm_dec_nr_ptes(host);
 		pte_free_defer(host, table);
@@ -377,10 +376,10 @@ static void free_pte_pages(struct mshare_region *region, unsigned long start,
 }
 
 /* The same for all PMD entries in [start, end) that no object reaches into. */
-static void free_unused_pte_pages(struct mshare_region *region,
-				  unsigned long start, unsigned long end)
+static void free_unused_pte_pages(struct mm_struct *host, unsigned long start,
+				  unsigned long end)
 {
-	VMA_ITERATOR(vmi, region->host, start);
+	VMA_ITERATOR(vmi, host, start);
 	struct vm_area_struct *prev, *next;
 
 	prev = vma_prev(&vmi);
@@ -394,7 +393,7 @@ static void free_unused_pte_pages(struct mshare_region *region,
 	if (next)
 		end = min(end, ALIGN_DOWN(next->vm_start, PMD_SIZE));
 	if (start < end)
-		free_pte_pages(region, start, end);
+		free_pte_pages(host, start, end);
 }
 
 /* In and out of the host's tree */
@@ -464,7 +463,7 @@ static int insert_object(struct mshare_region *region,
 	if (old)
 		vms_clean_up_area(&vms, &mas_detach);
 	if (is_vm_hugetlb_page(object))
-		free_pte_pages(region, object->vm_start, object->vm_end);
+		free_pte_pages(host, object->vm_start, object->vm_end);
 	vma_start_write(object);
 	vma_iter_store(&vmi, object);
 	host->map_count++;
@@ -592,7 +591,7 @@ static int remove_objects(struct mshare_region *region, unsigned long start,
 	error = do_vmi_align_munmap(&vmi, first, region->host, start, end, NULL,
 				    false);
 	if (!error)
-		free_unused_pte_pages(region, start, end);
+		free_unused_pte_pages(region->host, start, end);
 	return error;
 }
 
