@@ -285,17 +285,35 @@ static int find_holes(struct mm_struct *host, unsigned long start,
 	return 0;
 }
 
-static void punch_hole(const struct hole *hole)
+/* Of huge pages that nobody has touched there is a reservation. */
+static void give_back_reservation(const struct hole *hole)
 {
+#ifdef CONFIG_HUGETLBFS
 	loff_t end = hole->offset + hole->size;
 
-	vfs_fallocate(hole->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-		      hole->offset, hole->size);
-	/* Of pages that nobody has touched there is a reservation. */
 	if (is_file_hugepages(hole->file))
 		hugetlb_unreserve_pages(file_inode(hole->file),
 					hole->offset / OBJECT_HUGE_SIZE,
 					end / OBJECT_HUGE_SIZE, 0);
+#endif
+}
+
+/*
+ * As munmap(), this asks nobody for leave, so not by vfs_fallocate(): the file
+ * is the region's own, and may have been made by another process.
+ */
+static void punch_hole(const struct hole *hole)
+{
+	struct file *file = hole->file;
+	long error;
+
+	file_start_write(file);
+	error = file->f_op->fallocate(file, FALLOC_FL_PUNCH_HOLE |
+				      FALLOC_FL_KEEP_SIZE,
+				      hole->offset, hole->size);
+	file_end_write(file);
+	if (!WARN_ON_ONCE(error))
+		give_back_reservation(hole);
 }
 
 /*
