@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "groups.h"
+#include "objfile.h"
 #include "region.h"
 
 /* shared->flag: the region is there; who touches may begin; has ended; all may go. */
@@ -192,6 +193,49 @@ static void creator_group_removed(void)
 	drop_groups();
 }
 
+static void create_of_file(void *arg)
+{
+	int region;
+
+	enter("creator");
+	region = region_new("a", 1);
+	CHECK_OK(object_map(region, 0, 16 * MIB, RW, *(int *)arg, 0));
+}
+
+static void read_ahead(void *arg)
+{
+	char *p;
+
+	(void)arg;
+	enter("toucher");
+	p = region_map(region_open("a", O_RDWR), RW);
+	CHECK_OK(madvise(p, 16 * MIB, MADV_WILLNEED));
+}
+
+/* Advice reads files without a fault. */
+static void advice_charged(void)
+{
+	int fd = pattern_file(disk, 16 * MIB / PAGE);
+	long a, b;
+
+	CHECK_OK(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED));
+	need_groups();
+	group_new("creator");
+	group_new("toucher");
+	join_ok(spawn(create_of_file, &fd));
+	join_ok(spawn(read_ahead, NULL));
+	a = group_get("creator", "memory.current");
+	b = group_get("toucher", "memory.current");
+	test_note("creator's group %ld KiB, toucher's %ld KiB", a / 1024, b / 1024);
+	CHECK(a >= 15 * (long)MIB && b < 4 * (long)MIB);
+	CHECK_OK(unlink(in_mnt("a")));
+	remove_files();
+	close(fd);
+	group_remove("creator");
+	group_remove("toucher");
+	drop_groups();
+}
+
 static void limit_group(const char *group, const char *max)
 {
 	group_set(group, "memory.max", max);
@@ -356,8 +400,10 @@ static const struct test_case cases[] = {
 	{ "the creator's group is charged, the toucher's is not", creator_charged },
 	{ "a creator that has gone is charged all the same", creator_gone },
 	{ "touching works when the creator's group was removed", creator_group_removed },
+	{ "what MADV_WILLNEED reads is charged to the creator's group", advice_charged },
 	{ "the creator's limit holds for the creator", limit_of_creator, .slow = 2 },
-	{ "the creator's limit holds for many others, who get SIGBUS", limit_and_others, .slow = 2 },
+	{ "the creator's limit holds for many others, who get SIGBUS", limit_and_others,
+	  .slow = 2 },
 	{ "many processes in the creator's group are killed at its limit", limit_and_own,
 	  .slow = 2 },
 	{ "a client killed for want of memory leaves the region whole", client_killed_by_oom,

@@ -124,6 +124,11 @@ static bool client_is_foreign(struct vm_area_struct *vma)
 }
 #endif /* CONFIG_MEMCG */
 
+struct mem_cgroup *mshare_charge_client(struct vm_area_struct *vma)
+{
+	return mshare_charge_start(client_region(vma));
+}
+
 /* Clients: faults */
 
 static void client_set_pud(struct mm_struct *mm, pud_t *pud, pud_t value)

@@ -50,9 +50,8 @@ int mshare_region_init(struct mshare_region *region);
 long mshare_region_destroy(struct mshare_region *region);
 int mshare_region_set_size(struct mshare_region *region, u64 size);
 
-/* What is allocated between the two is charged to the region's creator. */
+/* What is allocated until mshare_charge_end() is charged to the region's creator. */
 struct mem_cgroup *mshare_charge_start(struct mshare_region *region);
-void mshare_charge_end(struct mem_cgroup *old);
 
 int mshare_region_map(struct inode *inode, const struct mshare_create *args);
 int mshare_region_unmap(struct inode *inode, const struct mshare_unmap *args);

@@ -10,6 +10,7 @@
 
 #include <linux/mm.h>
 
+struct mem_cgroup;
 struct mmu_gather;
 
 /* Is this a process's mapping of a region ("client VMA")? */
@@ -52,5 +53,9 @@ vm_fault_t mshare_handle_fault(struct vm_area_struct *vma,
 			       struct pt_regs *regs);
 void mshare_unlink_range(struct mmu_gather *tlb, struct vm_area_struct *vma,
 			 unsigned long start, unsigned long end);
+
+/* What is allocated between the two is charged to the region's creator. */
+struct mem_cgroup *mshare_charge_client(struct vm_area_struct *vma);
+void mshare_charge_end(struct mem_cgroup *old);
 
 #endif /* _LINUX_MSHARE_H */
