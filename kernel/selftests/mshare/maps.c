@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "objfile.h"
 #include "region.h"
 
 /*
@@ -217,10 +218,12 @@ static void references_cleared(void)
 static void in_core(void)
 {
 	unsigned char vector[256];
-	int fd;
-	char *p = simple_region("a", MIB, &fd);
+	unsigned long at;
+	char *p, *q;
 	size_t i;
+	int fd;
 
+	p = simple_region("a", MIB, &fd);
 	fill(p, MIB, 1);
 	CHECK_OK(mincore(p, MIB, vector));
 	for (i = 0; i < ARRAY_SIZE(vector); i++)
@@ -229,6 +232,15 @@ static void in_core(void)
 	for (i = 0; i < ARRAY_SIZE(vector); i++)
 		CHECK_MSG(!(vector[i] & 1), "page %zu of a hole", i);
 	check_pattern(p, MIB, 1);
+	/* What nobody has touched through this mapping, and a file through none. */
+	CHECK_OK(object_map(fd, 4 * MIB, MIB, RW, pattern_file(memfd, ARRAY_SIZE(vector)), 0));
+	q = region_map(fd, PROT_READ);
+	for (at = 0; at <= 4 * MIB; at += 2 * MIB) {
+		CHECK_OK(mincore(q + at, MIB, vector));
+		for (i = 0; i < ARRAY_SIZE(vector); i++)
+			CHECK_MSG((vector[i] & 1) == (at != 2 * MIB), "page %zu at %lu MiB", i,
+				  at / MIB);
+	}
 }
 
 static void abort_in(void *arg)
