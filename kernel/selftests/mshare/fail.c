@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Every allocation that a call makes fails once: the first, the second, and so on, until the call
- * makes no more. Each time it must say so, change nothing, and work when it is made again.
+ * makes no more. Each time it must say so, change nothing, and work when it is made again. Then all
+ * of it again and again, and nothing may be left over.
  *
  * Needs a kernel with failslab and fail_page_alloc (CONFIG_FAULT_INJECTION_DEBUG_FS).
  */
@@ -12,9 +13,11 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "level.h"
 #include "region.h"
 
 #ifndef MADV_POPULATE_WRITE
@@ -24,6 +27,10 @@
 #define DEBUGFS		"/sys/kernel/debug"
 #define FAIL_NTH	"/proc/thread-self/fail-nth"
 #define MOST		2000	/* allocations of one call: more is a mistake of the test */
+
+/* What a failure leaves each time is more than caches grow by themselves after so many. */
+#define REPEATS		32
+#define SLAB_SLACK	24
 
 /* Allocations that may wait fail, too, and nothing of it is in the log. */
 static void allow_failures(void)
@@ -100,42 +107,68 @@ struct call {
 	int may_fail_with;	/* beside ENOMEM */
 };
 
-/*
- * Some allocations are not needed for the call to succeed. Those that are make it fail with ENOMEM.
- */
-static void try_call(const struct call *call)
+static int fd, memory;
+static char *p;
+
+/* What the instance has left: bytes in pages, and regions. */
+static void room(struct statfs *st)
 {
-	unsigned int nth, refused = 0;
+	CHECK_OK(statfs(test_mnt, st));
+}
 
-	for (nth = 1; nth < MOST; nth++) {
-		int ret, error;
+/* Whether the call worked, though an allocation may have failed: some are not needed. */
+static bool try_nth(const struct call *call, unsigned int nth)
+{
+	struct statfs before, after;
+	int ret, error;
 
-		begin_failure(nth);
-		ret = call->made();
-		end_failure();
-		error = errno;
-		if (ret == 0) {
-			call->undone();
-			if (!failed)
-				break;
-			continue;
-		}
+	room(&before);
+	begin_failure(nth);
+	ret = call->made();
+	end_failure();
+	error = errno;
+	if (ret == 0) {
+		call->undone();
+	} else {
 		CHECK_MSG(failed, "%s: %s without a failed allocation", call->what,
 			  strerror(error));
 		CHECK_MSG(error == ENOMEM || error == call->may_fail_with,
 			  "%s, allocation %u: %s", call->what, nth, strerror(error));
-		refused++;
 		call->same();
 	}
-	CHECK_MSG(nth < MOST, "%s does not end", call->what);
-	test_note("%s: %u allocations, %u of them needed", call->what, nth - 1, refused);
+	room(&after);
+	CHECK_MSG(before.f_bfree == after.f_bfree && before.f_ffree == after.f_ffree,
+		  "%s, allocation %u: %ld pages and %ld regions stay", call->what, nth,
+		  (long)(before.f_bfree - after.f_bfree), (long)(before.f_ffree - after.f_ffree));
+	return ret == 0;
+}
+
+static void try_call(const struct call *call)
+{
+	unsigned int most, nth, i, refused = 0;
+	struct level before;
+
+	for (most = 1; most < MOST; most++) {
+		bool made = try_nth(call, most);
+
+		if (made && !failed)
+			break;
+		refused += !made;
+	}
+	CHECK_MSG(most < MOST, "%s does not end", call->what);
+	test_note("%s: %u allocations, %u of them needed", call->what, most - 1, refused);
 	CHECK(refused);
+	if (opt_quick)
+		return;
+	level_read(&before);
+	CHECK(before.slabs);
+	for (i = 0; i < REPEATS; i++)
+		for (nth = 1; nth < most; nth++)
+			try_nth(call, nth);
+	level_check(&before, SLAB_SLACK);
 }
 
 /* The calls */
-
-static int fd, memory;
-static char *p;
 
 static int made_file(void)
 {
@@ -187,6 +220,27 @@ static void mount_undone(void)
 static void no_mount(void)
 {
 	CHECK_ERR(umount("/tmp/mshare-fail"), EINVAL);
+}
+
+static int made_remount(void)
+{
+	return mount(NULL, test_mnt, NULL, MS_REMOUNT, "size=32m,nr_regions=4,mode=0700");
+}
+
+static void remount_undone(void)
+{
+	CHECK_OK(mount(NULL, test_mnt, NULL, MS_REMOUNT, "size=64m,nr_regions=8,mode=0755"));
+}
+
+static void no_remount(void)
+{
+	struct statfs of_instance;
+	struct stat st;
+
+	room(&of_instance);
+	CHECK(of_instance.f_blocks == 64 * MIB / PAGE && of_instance.f_files == 8);
+	CHECK_OK(stat(test_mnt, &st));
+	CHECK((st.st_mode & 07777) == 0755);
 }
 
 /* What was there is there; in more than one piece where a call came as far as to split it. */
@@ -305,6 +359,7 @@ static const struct call calls[] = {
 	{ "open with O_CREAT", made_file, file_undone, no_new_file, .may_fail_with = ENFILE },
 	{ "mkdir", made_directory, directory_undone, no_new_directory },
 	{ "mount", made_mount, mount_undone, no_mount },
+	{ "remount", made_remount, remount_undone, no_remount },
 	{ "CREATE_MAPPING of anonymous memory", made_anon, object_undone, only_the_old,
 	  .may_fail_with = ENOSPC },
 	{ "CREATE_MAPPING of a memfd", made_file_object, object_undone, only_the_old },
@@ -363,18 +418,21 @@ static void every_fork(void)
 	try_call(&child);
 }
 
+#define LIMITS	"size=64m,nr_regions=8,mode=0755"
+
 static const struct test_case cases[] = {
-	{ "open with O_CREAT", every_call, &calls[0] },
-	{ "mkdir", every_call, &calls[1] },
-	{ "mount", every_call, &calls[2] },
-	{ "CREATE_MAPPING of anonymous memory", every_call, &calls[3] },
-	{ "CREATE_MAPPING of a memfd", every_call, &calls[4] },
-	{ "CREATE_MAPPING of huge pages", every_call, &calls[5] },
-	{ "CREATE_MAPPING over a part", every_call, &calls[6], .slow = 2 },
-	{ "UNMAP of a part", every_call, &calls[7], .slow = 2 },
-	{ "mmap", every_call, &calls[8] },
-	{ "a fault", every_fault, .slow = 2 },
-	{ "fork", every_fork, .slow = 2 },
+	{ "open with O_CREAT", every_call, &calls[0], LIMITS, .slow = 4 },
+	{ "mkdir", every_call, &calls[1], LIMITS, .slow = 4 },
+	{ "mount", every_call, &calls[2], LIMITS, .slow = 4 },
+	{ "remount", every_call, &calls[3], LIMITS, .slow = 4 },
+	{ "CREATE_MAPPING of anonymous memory", every_call, &calls[4], LIMITS, .slow = 4 },
+	{ "CREATE_MAPPING of a memfd", every_call, &calls[5], LIMITS, .slow = 4 },
+	{ "CREATE_MAPPING of huge pages", every_call, &calls[6], LIMITS, .slow = 4 },
+	{ "CREATE_MAPPING over a part", every_call, &calls[7], LIMITS, .slow = 8 },
+	{ "UNMAP of a part", every_call, &calls[8], LIMITS, .slow = 8 },
+	{ "mmap", every_call, &calls[9], LIMITS, .slow = 4 },
+	{ "a fault", every_fault, NULL, LIMITS, .slow = 4 },
+	{ "fork", every_fork, NULL, LIMITS, .slow = 8 },
 };
 
 int main(int argc, char **argv)

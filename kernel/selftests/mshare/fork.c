@@ -326,7 +326,7 @@ static void fork_bomb(void)
 
 struct sharer {
 	char *p, *q;
-	char stack[64 * KIB] __attribute__((__aligned__(16)));
+	char stack[64 * KIB];
 };
 
 static int change_mappings(void *arg)
@@ -346,7 +346,7 @@ static int touch_without_end(void *arg)
 
 	flag_raise(0);
 	for (i = 0;; i++)
-		((volatile char *)sharer->q)[i * PAGE % MIB] = 1;
+		__atomic_store_n(sharer->q + i * PAGE % MIB, 1, __ATOMIC_RELAXED);
 	return KSFT_PASS;
 }
 

@@ -15,8 +15,8 @@
 static bool interesting(const char *name)
 {
 	static const char * const part[] = {
-		"kmalloc", "mm_struct", "vm_area", "vma_lock", "inode_cache", "filp", "dentry", "anon_vma",
-		"maple_node", "task_struct", "mshare", "signal_cache", "pid",
+		"kmalloc", "mm_struct", "vm_area", "vma_lock", "inode_cache", "filp", "dentry",
+		"anon_vma", "maple_node", "task_struct", "mshare", "signal_cache", "pid",
 	};
 	size_t i;
 
@@ -130,11 +130,13 @@ static bool same_level(const struct level *before, const struct level *after, lo
 			same = false;
 		}
 	}
-	if (tell)
-		test_note("PageTables %+ld KiB, Shmem %+ld KiB, Committed_AS %+ld KiB, %+ld huge pages, %+ld reserved, %zu slabs",
+	if (tell) {
+		test_note("PageTables %+ld KiB, Shmem %+ld KiB, Committed_AS %+ld KiB",
 			  after->tables - before->tables, after->shmem - before->shmem,
-			  after->committed - before->committed, after->huge - before->huge,
+			  after->committed - before->committed);
+		test_note("huge pages %+ld, reserved %+ld; %zu slabs", after->huge - before->huge,
 			  after->huge_reserved - before->huge_reserved, after->slabs);
+	}
 	return same;
 }
 
