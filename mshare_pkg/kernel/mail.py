@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,9 @@ from pathlib import Path
 from ..errors import UserError
 from .patching import list_src
 from .series import Patch, read_series
+
+#: The text of a commit is not wider: scripts/checkpatch.pl.
+BODY_COLUMNS = 75
 
 
 @dataclass(frozen=True)
@@ -202,7 +206,7 @@ def of_new_files(files: dict[Path, Path]) -> list[Mail]:
                 new_file(path, files[path].read_text(), bool(files[path].stat().st_mode & 0o100))
                 for path in paths
             )
-            mails.append(Mail(group.subject, group.why, diff))
+            mails.append(Mail(group.subject, textwrap.fill(group.why, BODY_COLUMNS), diff))
     return mails
 
 
@@ -240,6 +244,16 @@ def collect(root: Path, series: str) -> list[Mail]:
         files |= {Path("tools/testing/selftests/mshare") / path: tests / path for path in list_src(tests)}
     patches = read_series(kernel / "patches" / series)
     return [*of_new_files(files), *map(of_patch, patches)]
+
+
+def as_patches(folder: Path, mails: Sequence[Mail]) -> list[Patch]:
+    """Write the diffs of mails into a directory, and return them as a series to apply."""
+    patches = []
+    for number, mail in enumerate(mails, 1):
+        path = folder / f"{number:04}.patch"
+        path.write_text(mail.diff)
+        patches.append(Patch(mail.subject, path, ""))
+    return patches
 
 
 def _render(mail: Mail, prefix: str, sender: str, date: str, signoff: bool) -> str:

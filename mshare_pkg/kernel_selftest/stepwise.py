@@ -15,10 +15,9 @@ from ..kernel.compile import compile_tree
 from ..kernel.config import configure
 from ..kernel.files import locked, sha256_of
 from ..kernel.inputs import Request, build_key
-from ..kernel.mail import Mail
+from ..kernel.mail import Mail, as_patches
 from ..kernel.make import IMAGE
 from ..kernel.patching import apply_series, touched
-from ..kernel.series import Patch
 from ..kernel.workspace import Workspace
 from .result import Result
 
@@ -89,7 +88,7 @@ def walk(
         try:
             for number, mail in enumerate(mails):
                 start = time.monotonic()
-                apply_series(make.tree, [_patch(work.path, mail)])
+                apply_series(make.tree, as_patches(work.path, [mail]))
                 if number in kconfigs:
                     chosen = fragments if number == kconfigs[-1] else planned.inputs.fragments
                     configure(make.tree, chosen, make.argv(), make.env())
@@ -121,9 +120,3 @@ def walk(
 
 def _is_kconfig(mail: Mail) -> bool:
     return any(Path(name).name.startswith("Kconfig") for name in touched(mail.diff))
-
-
-def _patch(folder: Path, mail: Mail) -> Patch:
-    path = folder / "step.patch"
-    path.write_text(mail.diff)
-    return Patch(mail.subject, path, "")
