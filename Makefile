@@ -5,7 +5,7 @@ STAGES := $(PYTHON) -m mshare_pkg.stages
 
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test test-kernel test-kernel-debug endure mutants stepwise bench cost lint unit clean
+.PHONY: help setup demo test test-kernel test-kernel-debug endure mutants sparse stepwise bench cost lint unit clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ endure: ## ten million random operations on regions, by seed, checked by an orac
 
 mutants: ## break the kernel on purpose, once for each patch in kernel/mutants, and see a selftest fail
 	@$(STAGES) mutants
+
+sparse: ## the kernel's semantic checker over what the series adds
+	@$(STAGES) sparse
 
 stepwise: ## build and boot the kernel after each patch that `mshare kernel patch` writes
 	@$(STAGES) stepwise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,10 +12,10 @@ import click
 from .. import ui
 from ..bench.command import command as bench
 from ..cost.command import command as cost
-from ..errors import UserError
+from ..errors import CheckFailed, UserError
 from ..kernel import base as bases
 from ..kernel import build as builds
-from ..kernel import mail, options
+from ..kernel import mail, options, sparse, variants
 from ..kernel.inputs import Request
 from ..kernel_selftest.command import command as selftest
 from ..kernel_selftest.endure_command import command as endure
@@ -99,6 +100,33 @@ def _git_identity(root: Path) -> str:
     if not all(values):
         raise UserError("git does not know your name and address", 'say --from "Name <address>"')
     return f"{values[0]} <{values[1]}>"
+
+
+@command.command("sparse")
+@options.of_source()
+@click.option("--debug", is_flag=True, help="With the configuration of the debug build: more is compiled.")
+@options.as_json("the list of what sparse says")
+def check_sparse(*, base: str, flavour: str, jobs: int | None, debug: bool, as_json: bool) -> None:
+    """Run sparse, the kernel's semantic checker, over what the series adds."""
+    root = project_root()
+    found = bases.load(base, root)
+    kernels = {
+        name: replace(request, debug=debug)
+        for name, request in variants.requests(root, found, flavour).items()
+    }
+    said, files = sparse.check(
+        kernels[variants.ON],
+        kernels[variants.UNPATCHED],
+        mail.collect(root, found.series),
+        jobs or os.cpu_count() or 1,
+    )
+    if as_json:
+        ui.emit(said)
+    if said:
+        raise CheckFailed(
+            "\n".join([f"sparse has {len(said)} things to say", *said]), "mend what the lines name"
+        )
+    ui.say(f"sparse has nothing to say of what the series adds to {files} C files")
 
 
 @command.command
