@@ -29,8 +29,11 @@
 #define MOST		2000	/* allocations of one call: more is a mistake of the test */
 
 /* What a failure leaves each time is more than caches grow by themselves after so many. */
-#define REPEATS		32
+#define REPEATS		200
 #define SLAB_SLACK	24
+
+#define OLD		(64 * PAGE)	/* what is there before */
+#define PART		(16 * PAGE)	/* of it, and where it is */
 
 /* Allocations that may wait fail, too, and nothing of it is in the log. */
 static void allow_failures(void)
@@ -255,8 +258,8 @@ static void only_the_old(void)
 		CHECK_MSG(info.object[i].at == end, "a hole at %#llx", (unsigned long long)end);
 		end += info.object[i].size;
 	}
-	CHECK_MSG(end == 4 * MIB, "objects end at %#llx", (unsigned long long)end);
-	check_pattern(p, 4 * MIB, 1);
+	CHECK_MSG(end == OLD, "objects end at %#llx", (unsigned long long)end);
+	check_pattern(p, OLD, 1);
 }
 
 static int made_anon(void)
@@ -282,20 +285,20 @@ static void object_undone(void)
 
 static void whole_again(void)
 {
-	CHECK_OK(object_add(fd, 0, 4 * MIB));
-	fill(p, 4 * MIB, 1);
+	CHECK_OK(object_add(fd, 0, OLD));
+	fill(p, OLD, 1);
 	only_the_old();
 }
 
 /* Takes the middle out, which splits an object in two. */
 static int made_hole(void)
 {
-	return object_del(fd, MIB, MIB);
+	return object_del(fd, PART, PART);
 }
 
 static int made_replacement(void)
 {
-	return object_add(fd, MIB, MIB);
+	return object_add(fd, PART, PART);
 }
 
 static int made_mapping(void)
@@ -338,7 +341,7 @@ static void touch_undone(void)
 
 static void check_and_exit(void)
 {
-	check_pattern(p, 4 * MIB, 1);
+	check_pattern(p, OLD, 1);
 	_exit(KSFT_PASS);
 }
 
@@ -388,8 +391,8 @@ static void prepare(void)
 	memory = memfd_create("object", MFD_CLOEXEC);
 	CHECK_OK(memory);
 	CHECK_OK(ftruncate(memory, MIB));
-	p = simple_region("a", 4 * MIB, &fd);
-	fill(p, 4 * MIB, 1);
+	p = simple_region("a", OLD, &fd);
+	fill(p, OLD, 1);
 }
 
 static void every_call(void)

@@ -13,7 +13,7 @@ struct level {
 	long tables, shmem, committed, huge, huge_reserved;
 	struct {
 		char name[64];
-		long objects;
+		long objects, of_cpus;	/* the free ones of a CPU's slab count, too */
 	} slab[LEVEL_SLABS];
 	size_t slabs;		/* 0: there is no /proc/slabinfo */
 };
