@@ -11,6 +11,7 @@ import click
 
 from . import __version__
 from .errors import MshareError, of_the_system
+from .signals import stoppable
 
 #: Command name -> module with a click command named `command`; imported when used, so that `--help` is fast.
 COMMANDS: dict[str, str] = {
@@ -49,9 +50,13 @@ def cli() -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Entry point: run the command line and turn our errors into messages and exit codes."""
+    """Entry point: run the command line and turn our errors into messages and exit codes.
+
+    SIGTERM and SIGHUP do what Ctrl-C does: what was started is ended, too.
+    """
     try:
-        cli.main(args=list(argv) if argv is not None else None, prog_name="mshare")
+        with stoppable():
+            cli.main(args=list(argv) if argv is not None else None, prog_name="mshare")
     except MshareError as error:
         _give_up(error)
     except OSError as error:

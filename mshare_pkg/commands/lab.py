@@ -14,7 +14,6 @@ from .. import ui
 from ..errors import CheckFailed
 from ..lab import Lab, access, image, needs, snapshot
 from ..lab.fleet import MEMORY
-from ..lab.signals import stoppable
 
 _DIRECTORY = click.option(
     "--dir",
@@ -55,8 +54,7 @@ def command() -> None:
 def up(*, hosts: int, directory: Path, repo: Path, cold: bool, memory: int, as_json: bool) -> None:
     """Start machines with Debian's stock kernel, and wait until ssh reaches them."""
     lab = Lab(directory)
-    with stoppable():
-        lab.up(hosts, repo, cold=cold, memory=memory)
+    lab.up(hosts, repo, cold=cold, memory=memory)
     for host in lab.hosts.values():
         ui.say(f"  {host.name}: ssh port {host.port}, console in {host.console_log}")
     ui.say(f"inventory: {lab.directory / access.INVENTORY}; shell: mshare lab ssh {next(iter(lab.hosts))}")
@@ -108,7 +106,7 @@ def ssh(*, directory: Path, host: str, words: tuple[str, ...]) -> None:
 @click.argument("hosts", nargs=-1, metavar="[HOST]...")
 def reset(*, directory: Path, hosts: tuple[str, ...]) -> None:
     """Bring machines (all, unless named) back to how `up` left them; their disks are made anew."""
-    with stoppable(), ui.step("lab: resetting machines"):
+    with ui.step("lab: resetting machines"):
         Lab(directory).reset(hosts)
 
 
@@ -119,7 +117,7 @@ def reset(*, directory: Path, hosts: tuple[str, ...]) -> None:
 def power_cycle(*, directory: Path, host: str, wait: bool) -> None:
     """Cut the power of HOST and power it on again; it boots from its disk."""
     machine = Lab(directory).host(host)
-    with stoppable(), ui.step(f"lab: power-cycling {host}"):
+    with ui.step(f"lab: power-cycling {host}"):
         machine.power_cycle()
         if wait:
             machine.wait()
@@ -146,8 +144,7 @@ def console(*, directory: Path, host: str, lines: int | None, follow: bool) -> N
 @_MEMORY
 def prepare(*, memory: int) -> None:
     """Make the machines' disk and saved state, which `up` otherwise makes when they are missing."""
-    with stoppable():
-        snapshot.obtain(image.obtain(), memory)
+    snapshot.obtain(image.obtain(), memory)
 
 
 def _state(lab: Lab) -> dict[str, Any]:

@@ -11,11 +11,11 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from threading import Event
 
-from .. import ui
+from .. import signals, ui
 from ..errors import InfraError, MshareError, UserError
 from ..kernel.files import locked
 from ..paths import cache_dir
-from . import accel, access, image, needs, ports, process, signals, snapshot, ssh
+from . import accel, access, image, needs, ports, process, snapshot, ssh
 from .host import Host
 from .record import Record, load
 from .webserver import WebServer

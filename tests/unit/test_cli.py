@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import click
 import pytest
 from click.testing import CliRunner
@@ -73,3 +79,22 @@ def test_what_the_system_refuses_is_an_error_and_no_traceback(
         cli.main([])
     assert stop.value.code == InfraError.exit_code
     assert capsys.readouterr().err.startswith(f"mshare: {said}\n  what to do: ")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_what_was_started_ends_with_the_command(number: signal.Signals) -> None:
+    code = (
+        "import click; from mshare_pkg import cli; from mshare_pkg.run import run;"
+        "cli.cli = click.Command('mshare', callback=lambda: run(['sleep', '600'], doing='sleeping'));"
+        "cli.main([])"
+    )
+    command = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    children = Path(f"/proc/{command.pid}/task/{command.pid}/children")
+    deadline = time.monotonic() + 30
+    while not (found := children.read_text().split()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    command.send_signal(number)
+    assert "Aborted!" in command.communicate(timeout=30)[1]
+    assert command.returncode == 1
+    assert not Path(f"/proc/{found[0]}").exists()
