@@ -104,14 +104,16 @@ def _git_identity(root: Path) -> str:
 
 @command.command("sparse")
 @options.of_source()
-@click.option("--debug", is_flag=True, help="With the configuration of the debug build: more is compiled.")
 @options.as_json("the list of what sparse says")
-def check_sparse(*, base: str, flavour: str, jobs: int | None, debug: bool, as_json: bool) -> None:
-    """Run sparse, the kernel's semantic checker, over what the series adds."""
+def check_sparse(*, base: str, flavour: str, jobs: int | None, as_json: bool) -> None:
+    """Run sparse, the kernel's semantic checker, over what the series adds.
+
+    With the configuration of the debug build, in which each file that it touches is compiled.
+    """
     root = project_root()
     found = bases.load(base, root)
     kernels = {
-        name: replace(request, debug=debug)
+        name: replace(request, debug=True)
         for name, request in variants.requests(root, found, flavour).items()
     }
     said, files = sparse.check(

@@ -206,8 +206,13 @@ def of_new_files(files: dict[Path, Path]) -> list[Mail]:
                 new_file(path, files[path].read_text(), bool(files[path].stat().st_mode & 0o100))
                 for path in paths
             )
-            mails.append(Mail(group.subject, textwrap.fill(group.why, BODY_COLUMNS), diff))
+            mails.append(Mail(group.subject, _wrapped(group.why), diff))
     return mails
+
+
+def _wrapped(text: str) -> str:
+    """Paragraphs, each filled to the width of a commit's text."""
+    return "\n\n".join(textwrap.fill(part, BODY_COLUMNS) for part in text.split("\n\n"))
 
 
 def of_patch(patch: Patch) -> Mail:

@@ -37,7 +37,9 @@ def new_lines(before: str, after: str) -> set[int]:
 
 
 def said_of(output: str, added: dict[str, set[int]]) -> list[str]:
-    """What sparse printed of these lines of these files, each once, in order.
+    """What sparse printed of these lines of these files, and errors of any, each once, in order.
+
+    After an error it may have given the rest of a file up.
 
     Args:
         output: of make, errors included.
@@ -46,7 +48,10 @@ def said_of(output: str, added: dict[str, set[int]]) -> list[str]:
     found: dict[str, None] = {}
     for line in output.splitlines():
         match = _SAID.match(line)
-        if match and int(match["line"]) in added.get(match["file"].removeprefix("./"), ()):
+        if not match:
+            continue
+        ours = int(match["line"]) in added.get(match["file"].removeprefix("./"), ())
+        if ours or match["what"].startswith("error"):
             found[f"{match['file']}:{match['line']}: {match['what']}"] = None
     return list(found)
 
@@ -83,7 +88,7 @@ def check(ours: Request, unpatched: Request, mails: Sequence[Mail], jobs: int) -
             objects = [str(Path(name).with_suffix(".o")) for name in files if name.endswith(".c")]
             with ui.step(f"sparse over {len(objects)} files"):
                 done = run(
-                    make.argv("C=2", "CHECK=sparse", *objects),
+                    make.argv("C=2", "CHECK=sparse -fmax-warnings=unlimited", *objects),
                     doing="running sparse",
                     cwd=make.tree,
                     env=make.env(),

@@ -168,7 +168,7 @@ PLANS = {
         Plan("test-kernel", (SETUP, KERNEL, FULL)),
         Plan("test-kernel-debug", (SETUP, DEBUG_KERNEL, DEBUG_FULL)),
         Plan("endure", (SETUP, KERNEL, ENDURE)),
-        Plan("sparse", (SETUP, Stage("sparse", ("mshare", "kernel", "sparse", "--debug")))),
+        Plan("sparse", (SETUP, Stage("sparse", ("mshare", "kernel", "sparse")))),
         Plan("stepwise", (SETUP, Stage("stepwise", ("mshare", "kernel", "stepwise")))),
         Plan("mutants", (SETUP, Stage("mutants", ("mshare", "kernel", "mutants")))),
     )

@@ -92,6 +92,13 @@ def test_every_mail_of_ours_says_why() -> None:
     assert len(mails) == len({one.subject for one in mails})
 
 
+def test_paragraphs_of_a_mail_stay_apart() -> None:
+    body = mail.of_new_files({Path("mm/mshare.c"): KERNEL / "src/mm/mshare.c"})[0].body
+    paragraphs = body.split("\n\n")
+    assert len(paragraphs) > 1
+    assert max(len(line) for line in body.splitlines()) <= mail.BODY_COLUMNS
+
+
 def test_a_new_file_without_a_mail() -> None:
     with pytest.raises(UserError, match=r"has a place for the new file drivers/x\.c"):
         mail.of_new_files({Path("drivers/x.c"): Path("x.c")})
