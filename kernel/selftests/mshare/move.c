@@ -371,7 +371,7 @@ static u64 in_block(const u64 *frame, u64 n, const char *block)
 static void offlined(void)
 {
 	const char *blocks = "/sys/devices/system/memory";
-	u64 n = 64 * MIB / PAGE, *before, *after, moved = 0;
+	u64 n = 256 * MIB / PAGE, *before, *after, moved = 0;	/* in several blocks */
 	struct user users[USERS];
 	struct dirent *entry;
 	pid_t pids[USERS];
