@@ -12,14 +12,14 @@ import http.server
 import json
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import badkernel
 import database
 import pytest
-from machines import Fleet, Machine, fingerprint, fleet_in, variables
+from machines import Fleet, Machine, ends_of_boots, fingerprint, fleet_in, variables
 
 from mshare_pkg.paths import project_root
 from mshare_pkg.run import run
@@ -30,6 +30,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--lab", default="build/lab", help="directory of a lab that is up (build/lab)")
     group.addoption("--build", default="build/kernel", help="directory of the build (build/kernel)")
     group.addoption("--repo", default="build/repo", help="repository that has it (build/repo)")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Beside a failure, the ends of the boots that the machines' consoles tell of: the lab goes after it."""
+    report = yield
+    fixtures = getattr(item, "funcargs", {})
+    for fixture in fixtures.values():
+        if call.excinfo and isinstance(fixture, Fleet):
+            for name, machine in fixture.machines.items():
+                report.sections.append((f"console of {name}", ends_of_boots(machine.console())))
+            break
+    return report
 
 
 @pytest.fixture(scope="session")

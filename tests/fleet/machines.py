@@ -72,6 +72,12 @@ class Machine:
         return self.ssh("systemctl", "is-system-running", "--wait", check=False, timeout=600).stdout.strip()
 
 
+def ends_of_boots(console: str, boots: int = 3, lines: int = 40) -> str:
+    """The last lines of each of the last boots on a console, the running one's too."""
+    parts = re.split(r"(?=^.*Linux version )", console, flags=re.MULTILINE)
+    return "\n...\n".join("\n".join(part.splitlines()[-lines:]) for part in parts[-boots:])
+
+
 def kernels_started(console: str) -> list[str]:
     """The kernel files that were started, in order, by the command lines on a console."""
     return re.findall(r"Command line: BOOT_IMAGE=\S*/vmlinuz-(\S+)", console)
