@@ -298,6 +298,21 @@ static void touch_all(void *arg)
 	test_fail(__FILE__, __LINE__, "no limit");
 }
 
+/* A creator whose group is limited, and many who touch more than that. Returns the creator. */
+static pid_t crowd(struct plan *by_creator, struct plan *by_touchers, pid_t *touchers)
+{
+	pid_t creator;
+	int i;
+
+	group_new("creator");
+	limit_group("creator", "16M");
+	creator = spawn(create, by_creator);
+	flag_await(CREATED, 1);
+	for (i = 0; i < CLIENTS; i++)
+		touchers[i] = spawn(touch_all, by_touchers);
+	return creator;
+}
+
 static void use_after_limit(u64 size)
 {
 	char *p;
@@ -324,13 +339,8 @@ static void limit_and_others(void)
 	int i;
 
 	need_groups();
-	group_new("creator");
 	group_new("toucher");
-	limit_group("creator", "16M");
-	creator = spawn(create, &by_creator);
-	flag_await(CREATED, 1);
-	for (i = 0; i < CLIENTS; i++)
-		touchers[i] = spawn(touch_all, &by_other);
+	creator = crowd(&by_creator, &by_other, touchers);
 	for (i = 0; i < CLIENTS; i++)
 		join_ok(touchers[i]);
 	join_signal(creator, SIGKILL);
@@ -349,12 +359,7 @@ static void limit_and_own(void)
 	int i;
 
 	need_groups();
-	group_new("creator");
-	limit_group("creator", "16M");
-	creator = spawn(create, &plan);
-	flag_await(CREATED, 1);
-	for (i = 0; i < CLIENTS; i++)
-		touchers[i] = spawn(touch_all, &plan);
+	creator = crowd(&plan, &plan, touchers);
 	for (i = 0; i < CLIENTS; i++)
 		join_signal(touchers[i], SIGKILL);
 	kill_join(creator);	/* it may have been the first to go */
