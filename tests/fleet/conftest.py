@@ -33,17 +33,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Beside a failure, the ends of the boots that the machines' consoles tell of: the lab goes after it."""
     report = yield
-    fixtures = getattr(item, "funcargs", {})
-    for fixture in fixtures.values():
-        if call.excinfo and isinstance(fixture, Fleet):
-            for name, machine in fixture.machines.items():
-                report.sections.append((f"console of {name}", ends_of_boots(machine.console())))
-            break
+    if report.failed:
+        fixtures = getattr(item, "funcargs", {}).values()
+        fleet = next((one for one in fixtures if isinstance(one, Fleet)), None)
+        for name, machine in fleet.machines.items() if fleet else ():
+            report.sections.append((f"console of {name}", ends_of_boots(machine.console())))
     return report
 
 
