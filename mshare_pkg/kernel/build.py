@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,6 +97,30 @@ def plan(request: Request, *, register: bool = True) -> Plan:
     upstream, flavour = inputs.source.upstream, request.full_flavour
     revision = choose(upstream, flavour, key, request.revision, register=register)
     return Plan(inputs, revision, build_key(key, release_name(upstream, revision, flavour)))
+
+
+@contextmanager
+def scratch_tree(request: Request, label: str, jobs: int) -> Iterator[tuple[Make, Inputs]]:
+    """A patched and configured tree of its own, removed in the end; no release is taken for it.
+
+    Args:
+        request: what the tree is of.
+        label: what follows the upstream version in its release ("-step-vm").
+        jobs: compilers at once.
+
+    Raises:
+        MshareError: see `plan` and `Workspace.prepare`.
+    """
+    inputs = plan(request, register=False).inputs
+    work = Workspace(build_key(inputs.key(), f"{inputs.source.upstream}{label}"))
+    with locked(work.lock, lambda: ui.say("another process does the same: waiting for it")):
+        # A tree that an earlier run left has changes in it.
+        work.remove()
+        make = work.prepare(inputs, label, jobs)
+        try:
+            yield make, inputs
+        finally:
+            work.remove()
 
 
 def _expected(path: Path, base: int) -> int:

@@ -12,11 +12,9 @@ from ..errors import InfraError
 from ..run import run
 from . import build as builds
 from .config import configure
-from .files import locked
-from .inputs import Request, build_key
+from .inputs import Request
 from .mail import Mail, as_patches
 from .patching import apply_series, touched
-from .workspace import Workspace
 
 #: Programs of users: they are compiled with their headers, not the kernel's.
 _NOT_KERNEL = ("Documentation/", "samples/", "tools/")
@@ -72,33 +70,25 @@ def check(ours: Request, unpatched: Request, mails: Sequence[Mail], jobs: int) -
         UserError: a patch does not apply.
         InfraError: a file does not compile or was not checked, or sparse is not installed.
     """
-    planned = builds.plan(unpatched, register=False)
-    local = f"-sparse-{ours.full_flavour}"
-    work = Workspace(build_key(planned.inputs.key(), f"{planned.inputs.source.upstream}{local}"))
-    with locked(work.lock, lambda: ui.say("another process checks the series: waiting for it")):
-        work.remove()
-        make = work.prepare(planned.inputs, local, jobs)
-        try:
-            files = sorted({name for mail in mails for name in touched(mail.diff) if _is_code(name)})
-            before = {name: _text(make.tree / name) for name in files}
-            apply_series(make.tree, as_patches(work.path, mails))
-            fragments = builds.plan(ours, register=False).inputs.fragments
-            configure(make.tree, fragments, make.argv(), make.env())
-            added = {name: new_lines(before[name], _text(make.tree / name)) for name in files}
-            objects = [str(Path(name).with_suffix(".o")) for name in files if name.endswith(".c")]
-            with ui.step(f"sparse over {len(objects)} files"):
-                done = run(
-                    make.argv("C=2", "CHECK=sparse -fmax-warnings=unlimited", *objects),
-                    doing="running sparse",
-                    cwd=make.tree,
-                    env=make.env(),
-                )
-            checked = {Path(name).with_suffix(".o") for name in _CHECKED.findall(done.stdout)}
-            if missing := sorted(set(objects) - {str(name) for name in checked}):
-                raise InfraError(f"kbuild did not check {', '.join(missing)}", "is the Makefile's C=2 known?")
-            return said_of(done.stdout + done.stderr, added), len(objects)
-        finally:
-            work.remove()
+    with builds.scratch_tree(unpatched, f"-sparse-{ours.full_flavour}", jobs) as (make, _):
+        files = sorted({name for mail in mails for name in touched(mail.diff) if _is_code(name)})
+        before = {name: _text(make.tree / name) for name in files}
+        apply_series(make.tree, as_patches(make.tree.parent, mails))
+        fragments = builds.plan(ours, register=False).inputs.fragments
+        configure(make.tree, fragments, make.argv(), make.env())
+        added = {name: new_lines(before[name], _text(make.tree / name)) for name in files}
+        sources = [name for name in files if name.endswith(".c")]
+        objects = [str(Path(name).with_suffix(".o")) for name in sources]
+        with ui.step(f"sparse over {len(objects)} files"):
+            done = run(
+                make.argv("C=2", "CHECK=sparse -fmax-warnings=unlimited", *objects),
+                doing="running sparse",
+                cwd=make.tree,
+                env=make.env(),
+            )
+    if missing := sorted(set(sources) - set(_CHECKED.findall(done.stdout))):
+        raise InfraError(f"kbuild did not check {', '.join(missing)}", "is the Makefile's C=2 known?")
+    return said_of(done.stdout + done.stderr, added), len(sources)
 
 
 def _is_code(name: str) -> bool:

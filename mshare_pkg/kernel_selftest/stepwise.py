@@ -13,12 +13,11 @@ from ..errors import CheckFailed, InfraError, UserError
 from ..kernel import build as builds
 from ..kernel.compile import compile_tree
 from ..kernel.config import configure
-from ..kernel.files import locked, sha256_of
-from ..kernel.inputs import Request, build_key
+from ..kernel.files import sha256_of
+from ..kernel.inputs import Request
 from ..kernel.mail import Mail, as_patches
 from ..kernel.make import IMAGE
 from ..kernel.patching import apply_series, touched
-from ..kernel.workspace import Workspace
 from .result import Result
 
 
@@ -73,48 +72,40 @@ def walk(
         raise UserError(
             "no patch of the series touches a Kconfig file", "add the one that brings CONFIG_MSHARE"
         )
-    planned = builds.plan(unpatched, register=False)
-    local = f"-step-{ours.full_flavour}"
-    release = f"{planned.inputs.source.upstream}{local}"
-    work = Workspace(build_key(planned.inputs.key(), release))
-    with locked(work.lock, lambda: ui.say("another process builds the series: waiting for it")):
-        # A tree that an earlier run left has patches in it.
-        work.remove()
-        make = work.prepare(planned.inputs, local, jobs)
+    label = f"-step-{ours.full_flavour}"
+    with builds.scratch_tree(unpatched, label, jobs) as (make, plain):
+        release = f"{plain.source.upstream}{label}"
         fragments = builds.plan(ours, register=False).inputs.fragments
         log = image.with_name("compile.log")
         steps: list[Step] = []
         booted = ""
-        try:
-            for number, mail in enumerate(mails):
-                start = time.monotonic()
-                apply_series(make.tree, as_patches(work.path, [mail]))
-                if number in kconfigs:
-                    chosen = fragments if number == kconfigs[-1] else planned.inputs.fragments
-                    configure(make.tree, chosen, make.argv(), make.env())
-                log.unlink(missing_ok=True)
-                try:
-                    compile_tree(make, release, log, 1)
-                except InfraError as error:
-                    raise InfraError(
-                        f"after the patch {mail.subject!r}: {error.message}", error.remedy
-                    ) from error
-                digest = sha256_of(make.tree / IMAGE)
-                changed, booted = digest != booted, digest
-                last = number == len(mails) - 1
-                if changed or last:
-                    shutil.copyfile(make.tree / IMAGE, image)
-                    result = boot(last)
-                    if problem := problem_of(result, release, last):
-                        raise CheckFailed(
-                            f"after the patch {mail.subject!r}: {problem}",
-                            f"the kernel's whole log is {result.console}",
-                        )
-                steps.append(Step(mail.subject, round(time.monotonic() - start, 1), changed))
-                how = "builds and boots" if changed else "builds, to the same kernel"
-                ui.say(f"  {number + 1}/{len(mails)} {mail.subject}: {how} ({steps[-1].seconds:.0f} s)")
-        finally:
-            work.remove()
+        for number, mail in enumerate(mails):
+            start = time.monotonic()
+            apply_series(make.tree, as_patches(make.tree.parent, [mail]))
+            if number in kconfigs:
+                chosen = fragments if number == kconfigs[-1] else plain.fragments
+                configure(make.tree, chosen, make.argv(), make.env())
+            log.unlink(missing_ok=True)
+            try:
+                compile_tree(make, release, log, 1)
+            except InfraError as error:
+                raise InfraError(
+                    f"after the patch {mail.subject!r}: {error.message}", error.remedy
+                ) from error
+            digest = sha256_of(make.tree / IMAGE)
+            changed, booted = digest != booted, digest
+            last = number == len(mails) - 1
+            if changed or last:
+                shutil.copyfile(make.tree / IMAGE, image)
+                result = boot(last)
+                if problem := problem_of(result, release, last):
+                    raise CheckFailed(
+                        f"after the patch {mail.subject!r}: {problem}",
+                        f"the kernel's whole log is {result.console}",
+                    )
+            steps.append(Step(mail.subject, round(time.monotonic() - start, 1), changed))
+            how = "builds and boots" if changed else "builds, to the same kernel"
+            ui.say(f"  {number + 1}/{len(mails)} {mail.subject}: {how} ({steps[-1].seconds:.0f} s)")
     return steps
 
 
