@@ -11,7 +11,8 @@ mm/mincore.c:3:9:    expected int *
 mm/mincore.c:1:1: warning: symbol 'old' was not declared. Should it be static?
 ./include/linux/mshare.h:2:5: warning: cast removes address space '__user' of expression
 ./include/linux/mshare.h:2:5: warning: cast removes address space '__user' of expression
-mm/mincore.c:1:5: error: undefined identifier 'x'
+mm/mincore.c:1:5: error: incompatible types in comparison expression (different address spaces)
+mm/mincore.c:2:5: error: undefined identifier 'x'
 mm/other.c:3:9: warning: context imbalance in 'f' - wrong count at exit
 """
 
@@ -22,11 +23,11 @@ def test_new_lines_are_those_that_were_added_or_changed() -> None:
     assert new_lines("a\nb\n", "a\n") == set()
 
 
-def test_warnings_of_other_lines_do_not_count_and_headers_count_once() -> None:
+def test_what_is_said_of_other_lines_does_not_count_and_headers_count_once() -> None:
     said = said_of(OUTPUT, {"mm/mincore.c": {2, 3}, "include/linux/mshare.h": {1, 2}})
     assert said == [
         "mm/mincore.c:3: warning: incorrect type in return expression (different address spaces)",
         "./include/linux/mshare.h:2: warning: cast removes address space '__user' of expression",
-        "mm/mincore.c:1: error: undefined identifier 'x'",
+        "mm/mincore.c:2: error: undefined identifier 'x'",
     ]
-    assert said_of(OUTPUT, {}) == said[2:]
+    assert said_of(OUTPUT, {}) == []
