@@ -123,7 +123,7 @@ GROUPS = (
     ),
     Group(
         "selftests/mshare: test memory cgroups, swap and migration",
-        _selftests("cgroup.c", "swap.c", "move.c"),
+        _selftests("cgroup.c", "cgroup1.c", "swap.c", "move.c"),
         "Who is charged, what a limit does, and that content stays while its pages are\n"
         "swapped, split, merged, moved and poisoned.",
     ),

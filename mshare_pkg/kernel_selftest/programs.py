@@ -45,6 +45,7 @@ PROGRAMS = (
     Program("files"),
     Program("disk"),
     Program("hugetlb"),
+    Program("cgroup1", debug=True),
     Program("cgroup"),
     Program("swap"),
     Program("move"),

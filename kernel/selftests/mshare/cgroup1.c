@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory cgroups of version 1: a process that changes its group can take its pages'
+ * charges along. A region's stay with its creator's group.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "groups.h"
+#include "region.h"
+
+#define GROUPS1		"/tmp/mshare-cgroup1"
+#define FROM		GROUPS1 "/from"
+#define TO		GROUPS1 "/to"
+
+#define IN_REGION	(8 * MIB)
+#define IN_MEMFD	(4 * MIB)
+#define MOVE_ALL	"3"	/* anonymous pages and those of files */
+
+static bool have_groups1(void)
+{
+	CHECK(!mkdir(GROUPS1, 0700) || errno == EEXIST);
+	return !mount("cgroup", GROUPS1, "cgroup", 0, "memory");
+}
+
+static long usage(const char *file)
+{
+	char text[64];
+
+	file_read(file, text, sizeof(text));
+	return strtol(text, NULL, 10);
+}
+
+/* How many groups the memory controller has, those included that are removed and still charged. */
+static long memory_groups(void)
+{
+	char text[2048], *at;
+
+	file_read("/proc/cgroups", text, sizeof(text));
+	at = strstr(text, "\nmemory");
+	CHECK_MSG(at, "no memory controller in \"%s\"", text);
+	strtok(at + 1, "\t");	/* its name */
+	strtok(NULL, "\t");	/* its hierarchy */
+	return strtol(strtok(NULL, "\t"), NULL, 10);
+}
+
+/* A hierarchy goes only when it is empty, and others have the controller only then. */
+static void drop_groups1(void)
+{
+	int tries;
+
+	CHECK_OK(rmdir(FROM));
+	CHECK_OK(rmdir(TO));
+	for (tries = 0; tries < 100 && memory_groups() > 1; tries++)
+		usleep(50000);
+	CHECK_OK(umount(GROUPS1));
+	for (tries = 0; tries < 100 && !have_groups(); tries++) {
+		drop_groups();
+		usleep(50000);
+	}
+	CHECK_MSG(tries < 100, "version 2 does not get the memory controller back");
+	drop_groups();
+}
+
+static void touch_and_move(void *arg)
+{
+	char *own, *p;
+	long from, to;
+	int fd;
+
+	(void)arg;
+	enter_group(FROM);
+	p = simple_region("a", IN_REGION, &fd);
+	fill(p, IN_REGION, 1);
+	fd = memfd_create("own", MFD_CLOEXEC);
+	CHECK_OK(fd);
+	CHECK_OK(ftruncate(fd, IN_MEMFD));
+	own = mmap(NULL, IN_MEMFD, RW, MAP_SHARED, fd, 0);
+	CHECK_OK(own);
+	fill(own, IN_MEMFD, 2);
+	from = usage(FROM "/memory.usage_in_bytes");
+	CHECK_MSG(from >= (long)(IN_REGION + IN_MEMFD), "charged before: %ld", from);
+	enter_group(TO);
+	from = usage(FROM "/memory.usage_in_bytes");
+	to = usage(TO "/memory.usage_in_bytes");
+	test_note("left behind %ld KiB, taken along %ld KiB", from / 1024, to / 1024);
+	CHECK_MSG(from >= (long)IN_REGION, "left behind: %ld", from);
+	CHECK_MSG(to >= (long)IN_MEMFD && to < (long)IN_REGION, "taken along: %ld", to);
+	check_pattern(p, IN_REGION, 1);
+	check_pattern(own, IN_MEMFD, 2);
+	/* What is touched from now on is the creator's group's, too. */
+	CHECK_OK(object_add(region_open("a", O_RDWR), IN_REGION, IN_REGION));
+	fill(p + IN_REGION, IN_REGION, 3);
+	from = usage(FROM "/memory.usage_in_bytes");
+	CHECK_MSG(from >= (long)(2 * IN_REGION), "left behind: %ld", from);
+	CHECK_OK(unlink(in_mnt("a")));
+}
+
+static void move(void)
+{
+	if (!have_groups1())
+		test_skip("no memory controller of version 1: %s", strerror(errno));
+	CHECK_OK(mkdir(FROM, 0700));
+	CHECK_OK(mkdir(TO, 0700));
+	file_write(TO "/memory.move_charge_at_immigrate", MOVE_ALL);
+	join_ok(spawn(touch_and_move, NULL));
+	drop_groups1();
+}
+
+static const struct test_case cases[] = {
+	{ "a process that moves takes a memfd's charges along, a region's not", move, .slow = 2 },
+};
+
+int main(int argc, char **argv)
+{
+	return test_main(argc, argv, cases, ARRAY_SIZE(cases));
+}
