@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ..errors import UserError
-from ..paths import cache_dir
+from ..paths import data_dir
 from .files import locked, write_json
 
 
@@ -31,7 +31,7 @@ def _read(path: Path) -> dict[str, str]:
 def choose(
     upstream: str, flavour: str, inputs_key: str, revision: int | None, *, register: bool = True
 ) -> int:
-    """The revision (N of -mshareN) of a build: what the same inputs had before, else the smallest free one.
+    """The revision (N of -mshareN) of a build: what the same inputs had before, else one more than the highest.
 
     Args:
         upstream: upstream version of the kernel.
@@ -56,13 +56,14 @@ def number(
     Args:
         name: the name with a number; names with other numbers differ in nothing else.
         inputs_key: key of the inputs.
-        wanted: the number that the user wants, or None: what they had before, else the smallest free one.
+        wanted: the number that the user wants, or None: what they had before, else one more than the highest,
+            so that the newest content has the highest version.
         register: write the choice to the registry, so that no other inputs get it.
 
     Raises:
         UserError: the wanted number belongs to other inputs.
     """
-    folder = cache_dir()
+    folder = data_dir()
     path = folder / "releases.json"
     with locked(folder / "releases.lock"):
         taken = _read(path)
@@ -70,7 +71,7 @@ def number(
         if wanted is None:
             used = {n: taken[name(n)] for n in range(1, _highest(taken) + 1) if name(n) in taken}
             mine = [n for n, key in used.items() if key == inputs_key]
-            candidate = min(mine or [n for n in range(1, len(used) + 2) if n not in used])
+            candidate = max(mine or [max(used, default=0) + 1])
         owner = taken.get(name(candidate))
         if owner not in (None, inputs_key):
             raise UserError(

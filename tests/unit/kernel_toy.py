@@ -33,6 +33,11 @@ class Toy:
     cache: Path
 
     @property
+    def data(self) -> Path:
+        """What is kept, not cached."""
+        return self.root.parent / "data"
+
+    @property
     def kernel(self) -> Path:
         """kernel/ of the checkout."""
         return self.root / "kernel"
@@ -104,6 +109,7 @@ def make_toy(place: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:
     toy.offer()
     monkeypatch.setenv("MSHARE_ROOT", str(root))
     monkeypatch.setenv("MSHARE_CACHE", str(toy.cache))
+    monkeypatch.setenv("MSHARE_DATA", str(toy.data))
     monkeypatch.setenv("FAKE_ARCHIVE", str(toy.archive))
     monkeypatch.setenv("PATH", f"{FAKELINUX / 'bin'}:{os.environ['PATH']}")
     return toy

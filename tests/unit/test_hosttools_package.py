@@ -24,8 +24,8 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A registry of releases that is not the user's."""
     with pytest.MonkeyPatch.context() as patch:
-        path = tmp_path_factory.mktemp("cache")
-        patch.setenv("MSHARE_CACHE", str(path))
+        path = tmp_path_factory.mktemp("data")
+        patch.setenv("MSHARE_DATA", str(path))
         yield path
 
 

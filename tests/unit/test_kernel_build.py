@@ -127,6 +127,7 @@ def test_same_inputs_are_not_built_again(toy: Toy, monkeypatch: pytest.MonkeyPat
 def test_same_inputs_elsewhere_give_the_same_bytes(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     first = toy.build()
     monkeypatch.setenv("MSHARE_CACHE", str(toy.cache) + "-of-another-machine")
+    monkeypatch.setenv("MSHARE_DATA", str(toy.data) + "-of-another-machine")
     monkeypatch.setenv("KCFLAGS", "-Wrong")
     monkeypatch.setenv("MAKEFLAGS", "-n")
     assert toy.build() == first
@@ -334,7 +335,7 @@ def test_dry_run_writes_nothing(toy: Toy) -> None:
     assert (planned["release"], planned["cached"]) == ("6.12.99-mshare1-vm", False)
     assert planned["config"] == ["vm.config", "mshare.config"]
     assert not (toy.root / "out").exists()
-    assert not (toy.cache / "releases.json").exists()
+    assert not (toy.data / "releases.json").exists()
     toy.build()
     assert json.loads(toy.run("--dry-run").stdout)["cached"] is True
 

@@ -207,12 +207,12 @@ def test_missing_inputs(checkout: Path, wanted: dict[str, Any], said: str) -> No
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("MSHARE_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MSHARE_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
 
 
-def test_releases_are_given_once(cache: Path) -> None:
+def test_releases_are_given_once(data: Path) -> None:
     assert choose("6.12.1", "vm", "a", None) == 1
     assert choose("6.12.1", "vm", "b", None) == 2
     assert choose("6.12.1", "vm", "a", None) == 1
@@ -220,26 +220,26 @@ def test_releases_are_given_once(cache: Path) -> None:
     assert choose("6.12.2", "vm", "a", None) == 1
     assert choose("6.12.1", "vm", "d", 9) == 9
     assert choose("6.12.1", "vm", "d", None) == 9
-    assert choose("6.12.1", "vm", "e", None) == 3
-    assert json.loads((cache / "releases.json").read_text())["6.12.1-mshare9-vm"] == "d"
+    assert choose("6.12.1", "vm", "e", None) == 10
+    assert json.loads((data / "releases.json").read_text())["6.12.1-mshare9-vm"] == "d"
 
 
-def test_a_taken_release_is_refused(cache: Path) -> None:
+def test_a_taken_release_is_refused(data: Path) -> None:
     choose("6.12.1", "vm", "a", 3)
     assert choose("6.12.1", "vm", "a", 3) == 3
     with pytest.raises(UserError, match="belongs to a build with other inputs"):
         choose("6.12.1", "vm", "b", 3)
-    assert cache.is_dir()
+    assert data.is_dir()
 
 
-def test_a_choice_may_be_left_unwritten(cache: Path) -> None:
+def test_a_choice_may_be_left_unwritten(data: Path) -> None:
     assert choose("6.12.1", "vm", "a", None, register=False) == 1
-    assert not (cache / "releases.json").exists()
+    assert not (data / "releases.json").exists()
 
 
-def test_broken_registry(cache: Path) -> None:
-    cache.mkdir()
-    (cache / "releases.json").write_text("{")
+def test_broken_registry(data: Path) -> None:
+    data.mkdir()
+    (data / "releases.json").write_text("{")
     with pytest.raises(UserError, match=r"releases\.json"):
         choose("6.12.1", "vm", "a", None)
 

@@ -74,7 +74,7 @@ def test_each_kernel_builds_and_boots_once(toy: Toy) -> None:
     assert toy.works() == []
     # It can be done again, and takes no name for a release.
     assert walk(toy, outcome(PASSED))[1] == boots
-    assert not (toy.cache / "releases.json").exists()
+    assert not (toy.data / "releases.json").exists()
 
 
 def test_a_patch_before_what_it_needs(toy: Toy) -> None:
