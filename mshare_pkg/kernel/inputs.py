@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ class Request:
         debug: add debug.config.
         series: directory with another quilt series in place of ours, or None.
         src: directory with other new files in place of kernel/src, or None.
-        revision: N of -mshareN, or None for the smallest that is free.
+        revision: N of -mshareN, or None for one more than the highest.
         config: fragment in place of mshare.config, or None.
     """
 
@@ -90,6 +91,19 @@ class Inputs:
         )
 
 
+def _adds_mshare(patches: Iterable[Patch]) -> bool:
+    """Whether the symbol CONFIG_MSHARE is there once these are applied."""
+    return any(b"+config MSHARE" in patch.path.read_bytes().splitlines() for patch in patches)
+
+
+def _make(patches: Iterable[Patch], files: Iterable[Path]) -> bool:
+    """Whether the patches write one of these files, which are not in the tree without them."""
+    lines = {f"+++ b/{file}".encode() for file in files}
+    return any(
+        line.split(b"\t")[0] in lines for patch in patches for line in patch.path.read_bytes().splitlines()
+    )
+
+
 def _digest(data: Any) -> str:
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
@@ -103,8 +117,9 @@ def gather(request: Request, source: Source, architecture: str, toolchain: dict[
     """Find all inputs of a build in the checkout and in what the request names.
 
     Ours are kernel/patches/BASE, kernel/src and the fragments FLAVOUR.config, mshare.config and, with debug,
-    debug.config. Another series stands in for patches and new files both (name kernel/src to keep ours), and
-    a file `config` beside it takes the place of mshare.config, as the request's own fragment does.
+    debug.config. Another series stands in for the patches. When it adds CONFIG_MSHARE, mshare.config comes with
+    it, and so does kernel/src, unless it makes one of these files itself. A file `config` beside it takes the
+    place of mshare.config, as the request's own fragment does.
 
     Raises:
         UserError: a file or directory is missing or wrong.
@@ -112,16 +127,23 @@ def gather(request: Request, source: Source, architecture: str, toolchain: dict[
     request.base.check_flavour(request.flavour)
     kernel = request.root / "kernel"
     config = kernel / "config"
-    ours = request.series is None
     series = request.series or kernel / "patches" / request.base.series
-    src = request.src or (kernel / "src" if ours else None)
+    patches = read_series(series)
+    mshare = request.series is None or _adds_mshare(patches)
+    src = request.src
+    if src is None and mshare and not (request.series and _make(patches, list_src(kernel / "src"))):
+        src = kernel / "src"
     if src is not None and not src.is_dir():
         raise UserError(
             f"there is no directory {src}", "name the directory with the new files of the kernel tree"
         )
-    own_config = series / "config"
-    carried = own_config if not ours and own_config.is_file() else config / "mshare.config"
-    fragments = [config / f"{request.flavour}.config", request.config or carried]
+    fragments = [config / f"{request.flavour}.config"]
+    if request.config:
+        fragments.append(request.config)
+    elif request.series and (series / "config").is_file():
+        fragments.append(series / "config")
+    elif mshare:
+        fragments.append(config / "mshare.config")
     if request.debug:
         fragments.append(config / "debug.config")
     for path in fragments:
@@ -131,7 +153,7 @@ def gather(request: Request, source: Source, architecture: str, toolchain: dict[
         request=request,
         source=source,
         architecture=architecture,
-        patches=read_series(series),
+        patches=patches,
         src=src,
         src_files=tuple(list_src(src)) if src else (),
         fragments=tuple(fragments),

@@ -173,17 +173,43 @@ def test_debug_flavour(toy: Toy) -> None:
     assert "CONFIG_DEBUG_VM=y" in (toy.root / "out" / build["config"]).read_text()
 
 
-def test_another_series_with_its_own_configuration(toy: Toy, tmp_path: Path) -> None:
+def test_any_other_series(toy: Toy, tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     plain.mkdir()
     (plain / "series").write_text("# nothing at all\n")
-    error = toy.fail("--series", str(plain))
-    assert "CONFIG_MSHARE: wanted y, got absent" in error.message
-    assert "config" in error.remedy
-    (plain / "config").write_text("# CONFIG_MSHARE is not set\n")
     build = toy.build("--series", str(plain))
     assert build["patches"] == []
     assert "dev" not in [package["kind"] for package in build["packages"]]
+    assert "CONFIG_MSHARE" not in (toy.root / "out" / build["config"]).read_text()
+    (plain / "config").write_text("CONFIG_MSHARE=y\n")
+    error = toy.fail("--series", str(plain))
+    assert "CONFIG_MSHARE: wanted y, got absent" in error.message
+    assert "config" in error.remedy
+
+
+def test_a_series_that_goes_on_from_ours(toy: Toy, tmp_path: Path) -> None:
+    more = tmp_path / "more"
+    shutil.copytree(toy.kernel / "patches/6.12", more)
+    build = toy.build("--series", str(more))
+    assert [patch["name"] for patch in build["patches"]] == ["kconfig.patch", "fault.patch"]
+    assert "dev" in [package["kind"] for package in build["packages"]]
+    assert "CONFIG_MSHARE=y" in (toy.root / "out" / build["config"]).read_text()
+
+
+def test_a_series_that_makes_the_files_itself(toy: Toy, tmp_path: Path) -> None:
+    whole = tmp_path / "whole"
+    shutil.copytree(toy.kernel / "patches/6.12", whole)
+    made = [path for path in (toy.kernel / "src").rglob("*") if path.is_file()]
+    for number, path in enumerate(made):
+        text = path.read_text().splitlines(keepends=True)
+        name = path.relative_to(toy.kernel / "src")
+        lines = [f"--- /dev/null\n+++ b/{name}\n@@ -0,0 +1,{len(text)} @@\n", *("+" + line for line in text)]
+        (whole / f"file{number}.patch").write_text("".join(lines))
+        with (whole / "series").open("a") as series:
+            series.write(f"file{number}.patch\n")
+    build = toy.build("--series", str(whole))
+    assert len(build["patches"]) == 2 + len(made)
+    assert "CONFIG_MSHARE=y" in (toy.root / "out" / build["config"]).read_text()
 
 
 def test_failing_hunk_leaves_nothing(toy: Toy) -> None:

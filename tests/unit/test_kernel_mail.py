@@ -64,7 +64,7 @@ def test_headers_of_a_mail(tmp_path: Path) -> None:
     assert "Subject: [PATCH 6.12 4/5] mm: let msharefs be configured\n" in text
     assert "Date: Fri, 02 Jan 2026 03:04:05 +0000\n" in text
     assert (
-        "The symbol comes with its dependency.\n\nSigned-off-by: A Name <a@example.org>\n---\n 1 insertions"
+        "The symbol comes with its dependency.\n\nSigned-off-by: A Name <a@example.org>\n---\n 2 insertions"
         in text
     )
     assert "mm: hand faults of regions to their host" in files[0].read_text()
