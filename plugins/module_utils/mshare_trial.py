@@ -18,12 +18,17 @@ import time
 from .mshare_grub import parse_env
 
 STATE_DIR = "/var/lib/mshare"
-TRIAL = STATE_DIR + "/trial.json"
+#: On the root file system, whatever else a host has: the guard must find it when nothing more can be mounted.
+TRIAL = "/etc/mshare/trial.json"
 GRUBENV = "/boot/grub/grubenv"
 UNIT = "mshare-trial-guard.service"
 
 #: Seconds between two looks of the guard at the trial file.
 POLL_S = 5
+
+#: Ways to reboot, each with less ceremony than the one before, and seconds that it is given. The last cannot be
+#: held up by a stuck unit. The first is given what units have to stop (systemd's default: 90 s), three times.
+REBOOTS = ((("reboot",), 300), (("reboot", "--force"), 60), (("reboot", "--force", "--force"), 60))
 
 
 def read_json(path):
@@ -86,10 +91,9 @@ def write_trial(trial):
 
 
 def _reboot():
-    """Reboot, each time with less ceremony; the last way cannot be held up by a stuck unit."""
-    for argv in (["reboot"], ["reboot", "--force"], ["reboot", "--force", "--force"]):
+    for argv, patience_s in REBOOTS:
         subprocess.run(["systemctl", *argv], check=False)
-        time.sleep(60)
+        time.sleep(patience_s)
 
 
 def main():

@@ -78,7 +78,7 @@ def test_nothing_of_the_trial_is_left(bad_day: BadDay, first: Machine, build: di
     variables_of_grub = first.out("grub-editenv", "-", "list")
     assert build["release"] in variables_of_grub
     assert bad_day.release not in variables_of_grub
-    assert first.ssh("test", "-e", "/var/lib/mshare/trial.json", check=False).returncode == 1
+    assert first.ssh("test", "-e", "/etc/mshare/trial.json", check=False).returncode == 1
 
 
 def test_regions_are_back_after_both_boots(bad_day: BadDay, first: Machine) -> None:
