@@ -38,7 +38,7 @@ options:
     description: Seconds from the start of a trial boot until the host reboots by itself unless it was
       committed.
     type: int
-    default: 600
+    default: 1200
   cmdline:
     description: Words that C(held) adds to the kernel's command line.
     type: str
@@ -120,7 +120,7 @@ def main():
             "state": {"type": "str", "choices": ["held", "armed", "committed", "restored"], "required": True},
             "release": {"type": "str", "default": ""},
             "build_id": {"type": "str", "default": ""},
-            "deadline": {"type": "int", "default": 600},
+            "deadline": {"type": "int", "default": 1200},
             "cmdline": {"type": "str", "default": "panic=10"},
             "need_mshare": {"type": "bool", "default": True},
         },
