@@ -55,8 +55,8 @@ def ssh_config(lab: Path, record: Record) -> str:
         "    GlobalKnownHostsFile /dev/null",
         f"    KexAlgorithms {KEX}",
         "    ConnectTimeout 60",
-        "    ServerAliveInterval 10",
-        "    ServerAliveCountMax 6",
+        "    ServerAliveInterval 15",
+        "    ServerAliveCountMax 4",
         "    ControlMaster auto",
         f"    ControlPath {record.control}/%n",
         "    ControlPersist 60",
@@ -72,6 +72,8 @@ def inventory(lab: Path, record: Record, repo_url: str) -> str:
         "GlobalKnownHostsFile": "/dev/null",
         "IdentitiesOnly": "yes",
         "KexAlgorithms": KEX,
+        "ServerAliveInterval": 15,
+        "ServerAliveCountMax": 4,
     }
     group = {
         "hosts": {

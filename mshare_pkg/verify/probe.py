@@ -19,6 +19,10 @@ from ..paths import project_root
 
 #: Hosts that are asked at the same time.
 WORKERS = 8
+#: Seconds that a program may take on a host: most of it is for measuring.
+LIMIT_S = 900
+#: What timeout(1) exits with when it ended the program, with its first signal or its last.
+_ENDED = (124, 137)
 
 
 class Answer(Protocol):
@@ -47,7 +51,7 @@ def command(program: str, arguments: Sequence[str] = ()) -> str:
         f"sys.argv[0]={program!r};"
         f"exec(compile(zlib.decompress(base64.b64decode({packed!r})),{program + '.py'!r},'exec'))"
     )
-    return shlex.join(["python3", "-c", start, *arguments])
+    return shlex.join(["timeout", "--kill-after=10", str(LIMIT_S), "python3", "-c", start, *arguments])
 
 
 def ask(host: Host, name: str, program: str, arguments: Sequence[str] = ()) -> dict[str, Any]:
@@ -61,6 +65,8 @@ def ask(host: Host, name: str, program: str, arguments: Sequence[str] = ()) -> d
         answer = host.run(command(program, arguments))
     except RuntimeError as error:  # what testinfra raises when ssh itself fails
         raise InfraError(f"{name}: running {program}: {error}", remedy) from error
+    if answer.rc in _ENDED:
+        raise InfraError(f"{name}: {program} was ended after {LIMIT_S} s", remedy)
     if answer.rc != 0:
         raise InfraError(f"{name}: {program} ended with {answer.rc}: {answer.stderr.strip()[-2000:]}", remedy)
     try:
