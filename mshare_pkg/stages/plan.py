@@ -119,10 +119,9 @@ def lab_up(directory: str, hosts: int) -> Stage:
 
 
 def lab_down(directory: str, name: str = "down") -> Stage:
-    """Take a lab down, if it is up."""
-    return Stage(
-        name, ("mshare", "lab", "down", "--dir", directory), "see what of it still runs: mshare lab status"
-    )
+    """Take a lab down, if it is up. What its consoles said stays, for whoever asks why."""
+    argv = ("mshare", "lab", "down", "--keep-logs", "--dir", directory)
+    return Stage(name, argv, "see what of it still runs: mshare lab status")
 
 
 def on_a_lab(directory: str, hosts: int, report: str) -> tuple[Stage, ...]:
