@@ -122,6 +122,12 @@ class Fleet:
         done = run(argv, doing=f"running {playbook}.yml", cwd=root, check=False, timeout=3600)
         return Recap(done.returncode, done.stdout + done.stderr)
 
+    def module(self, machine: Machine, name: str, **options: object) -> Result:
+        """Run one of our modules on a machine; it must not fail."""
+        argv = ["ansible", "-i", self.inventory.resolve(), machine.name, "-m", f"mshare.fleet.{name}"]
+        argv += ["-a", json.dumps(options)]
+        return run(argv, doing=f"running {name} on {machine.name}", cwd=project_root(), timeout=600)
+
 
 def fleet_in(folder: Path) -> Fleet:
     """The fleet of a lab's directory."""
@@ -129,29 +135,32 @@ def fleet_in(folder: Path) -> Fleet:
     return Fleet(lab.directory, {name: Machine(host) for name, host in lab.hosts.items()})
 
 
+_PLACES = "/etc /boot /usr/local /var/lib/mshare"
 #: Files that tell what was done to a machine; those that change by themselves are left out.
 _FILES = (
-    "find /etc /boot /usr/local /var/lib/mshare -xdev -type f"
+    f"find {_PLACES} -xdev -type f"
     " ! -name grubenv ! -name 'initrd.img-*' ! -name '*.lock' ! -name ld.so.cache -print0 2>/dev/null"
     " | sort -z | xargs -0 sha256sum"
 )
 
 
 def fingerprint(machine: Machine) -> dict[str, Any]:
-    """What a machine is: kernel, packages, files, names in /boot, GRUB's variables, links that enable units.
+    """What a machine is: kernel, packages and those not installed for others, files, directories, names in /boot,
+    GRUB's variables, links that enable units.
 
     The links are read as they are: systemd itself does not always answer on a machine that is this slow.
     """
     script = f"""
         uname -r; echo --
         dpkg-query -W -f '${{Package}} ${{Version}} ${{db:Status-Abbrev}}\\n'; echo --
-        {_FILES}; echo --
+        apt-mark showmanual | sort; echo --
+        {_FILES}; find {_PLACES} -xdev -type d 2>/dev/null | sort; echo --
         ls -1 /boot /lib/modules; echo --
         grub-editenv - list; echo --
         find /etc/systemd/system -type l -printf '%p %l\\n' | sort
     """
     parts = re.split(r"^--\n", machine.ssh("sh", "-c", script).stdout, flags=re.MULTILINE)
-    names = ("release", "packages", "files", "boot", "grubenv", "units")
+    names = ("release", "packages", "manual", "files", "boot", "grubenv", "units")
     return {name: part.splitlines() for name, part in zip(names, parts, strict=True)}
 
 
