@@ -8,7 +8,7 @@ command = command_of(
     "rollback",
     """Bring every host back to its stock kernel.
 
-    Regions, mount and packages go, the bootloader is as it was. Refuses while programs use regions, unless
-    -e mshare_kernel_force=true. The same as ansible-playbook playbooks/rollback.yml.
+    Regions, mount and packages go, the bootloader is as it was. Refuses while programs use regions, and names
+    them: stop them first. The same as ansible-playbook playbooks/rollback.yml.
     """,
 )
