@@ -42,7 +42,7 @@ def cache_dir(*parts: str) -> Path:
 
 
 def data_dir(*parts: str) -> Path:
-    """A directory for what must be kept (signing keys, which releases were given), made when missing, mode 0700.
+    """A directory for what must be kept (signing keys, names of builds), made when missing, mode 0700.
 
     `MSHARE_DATA` names it; else it is `$XDG_DATA_HOME/mshare`, by default `~/.local/share/mshare`.
     """

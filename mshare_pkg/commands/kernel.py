@@ -50,7 +50,9 @@ command.add_command(cost)
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Configuration fragment in place of kernel/config/mshare.config.",
 )
-@click.option("--revision", type=click.IntRange(1, 9999), help="N of -mshareN; else one more than the highest.")
+@click.option(
+    "--revision", type=click.IntRange(1, 9999), help="N of -mshareN; else one more than the highest."
+)
 @click.option("--debug", is_flag=True, help="Add the checks of kernel/config/debug.config.")
 @options.as_json("build.json")
 @click.option("--dry-run", is_flag=True, help="Say what would be built, and build nothing.")

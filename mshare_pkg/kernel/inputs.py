@@ -117,9 +117,10 @@ def gather(request: Request, source: Source, architecture: str, toolchain: dict[
     """Find all inputs of a build in the checkout and in what the request names.
 
     Ours are kernel/patches/BASE, kernel/src and the fragments FLAVOUR.config, mshare.config and, with debug,
-    debug.config. Another series stands in for the patches. When it adds CONFIG_MSHARE, mshare.config comes with
-    it, and so does kernel/src, unless it makes one of these files itself. A file `config` beside it takes the
-    place of mshare.config, as the request's own fragment does.
+    debug.config. Another series stands in for the patches. When it adds CONFIG_MSHARE, kernel/src comes with
+    it, unless it makes one of these files itself, and so does mshare.config; the latter also when the request
+    names new files. A file `config` beside the series takes the place of mshare.config, as the request's own
+    fragment does.
 
     Raises:
         UserError: a file or directory is missing or wrong.
@@ -129,7 +130,7 @@ def gather(request: Request, source: Source, architecture: str, toolchain: dict[
     config = kernel / "config"
     series = request.series or kernel / "patches" / request.base.series
     patches = read_series(series)
-    mshare = request.series is None or _adds_mshare(patches)
+    mshare = request.series is None or request.src is not None or _adds_mshare(patches)
     src = request.src
     if src is None and mshare and not (request.series and _make(patches, list_src(kernel / "src"))):
         src = kernel / "src"

@@ -31,7 +31,7 @@ def _read(path: Path) -> dict[str, str]:
 def choose(
     upstream: str, flavour: str, inputs_key: str, revision: int | None, *, register: bool = True
 ) -> int:
-    """The revision (N of -mshareN) of a build: what the same inputs had before, else one more than the highest.
+    """The revision (N of -mshareN) of a build: what the same inputs had, else one more than the highest.
 
     Args:
         upstream: upstream version of the kernel.

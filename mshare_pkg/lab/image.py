@@ -40,9 +40,7 @@ def obtain() -> Path:
 def _make(wanted: recipe.Recipe, work: Path) -> None:
     needs.require(needs.BUILD)
     if os.geteuid() != 0:
-        raise UserError(
-            "the lab's disk image has to be built, which takes root", "run the command as root"
-        )
+        raise UserError("the lab's disk image has to be built, which takes root", "run the command as root")
     ssh.make_key(work / "key", "mshare lab")
     root, raw = work / "root", work / "disk.raw"
     filesystem = str(uuid.uuid4())

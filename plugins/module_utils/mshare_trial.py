@@ -26,8 +26,8 @@ UNIT = "mshare-trial-guard.service"
 #: Seconds between two looks of the guard at the trial file.
 POLL_S = 5
 
-#: Ways to reboot, each with less ceremony than the one before, and seconds that it is given. The last cannot be
-#: held up by a stuck unit. The first is given what units have to stop (systemd's default: 90 s), three times.
+#: Ways to reboot, each with less ceremony than the one before, and seconds that it is given. The last cannot
+#: be held up by a stuck unit. The first has three times what a unit has to stop (systemd's default: 90 s).
 REBOOTS = ((("reboot",), 300), (("reboot", "--force"), 60), (("reboot", "--force", "--force"), 60))
 
 

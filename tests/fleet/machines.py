@@ -145,8 +145,8 @@ _FILES = (
 
 
 def fingerprint(machine: Machine) -> dict[str, Any]:
-    """What a machine is: kernel, packages and those not installed for others, files, directories, names in /boot,
-    GRUB's variables, links that enable units.
+    """What a machine is: kernel, packages and those not installed for others, files and directories, names in
+    /boot, GRUB's variables, links that enable units.
 
     The links are read as they are: systemd itself does not always answer on a machine that is this slow.
     """

@@ -17,9 +17,7 @@ PATIENCE_S = 900
 
 
 @pytest.fixture(scope="module")
-def console(
-    databases: Fleet, second: Machine, stock: dict[str, Any], build: dict[str, Any]
-) -> Iterator[str]:
+def console(databases: Fleet, second: Machine, stock: dict[str, Any], build: dict[str, Any]) -> Iterator[str]:
     """Try our kernel on the machine, and commit it not; what the console told until another kernel started.
 
     The machine stays on its stock kernel, the trial's end unreported, and ours as the default: the rollback
