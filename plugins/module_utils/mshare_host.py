@@ -273,7 +273,8 @@ def read_host(root="/"):
         "packages": packages,
         "auto": sorted(name for name in auto if name in packages),
         "kernel_package": _package_of_kernel(reader, release),
-        "guard": all(reader.exists(path) for path in GUARD_FILES),
+        # One of an older build looks for the trial elsewhere.
+        "guard": all(reader.exists(path) for path in GUARD_FILES) and TRIAL in reader.text(GUARD_FILES[0]),
         "guard_enabled": reader.exists("/etc/systemd/system/sysinit.target.wants/mshare-trial-guard.service"),
         "trial": read_json(reader.path(TRIAL)),
         "before": read_json(reader.path(BEFORE)),

@@ -90,6 +90,13 @@ def write_trial(trial):
     os.replace(temporary, TRIAL)
 
 
+def _say(text):
+    try:
+        print("mshare-trial-guard: %s" % text, flush=True)
+    except OSError:  # nobody takes the log any more: no reason to stay
+        pass
+
+
 def _reboot():
     for argv, patience_s in REBOOTS:
         subprocess.run(["systemctl", *argv], check=False)
@@ -106,13 +113,13 @@ def main():
         if action == "wait":
             time.sleep(POLL_S)
             continue
-        print("mshare-trial-guard: %s" % why, flush=True)
+        _say(why)
         if action == "leave":
             return 0
         try:
             write_trial(dict(trial, guard={"boot_id": boot_id, "reason": why}))
         except OSError as error:  # a read-only root must not keep the host on a kernel that failed
-            print("mshare-trial-guard: cannot note the reason: %s" % error, flush=True)
+            _say("cannot note the reason: %s" % error)
         _reboot()
         return 1
 

@@ -105,13 +105,16 @@ static void touch_and_move(void *arg)
 
 static void move(void)
 {
+	int status;
+
 	if (!have_groups1())
 		test_skip("no memory controller of version 1: %s", strerror(errno));
 	CHECK_OK(mkdir(FROM, 0700));
 	CHECK_OK(mkdir(TO, 0700));
 	file_write(TO "/memory.move_charge_at_immigrate", MOVE_ALL);
-	join_ok(spawn(touch_and_move, NULL));
+	status = join(spawn(touch_and_move, NULL));
 	drop_groups1();
+	CHECK_MSG(status == 0, "wait status %#x", status);
 }
 
 static const struct test_case cases[] = {
