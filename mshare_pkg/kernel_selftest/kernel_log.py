@@ -84,3 +84,18 @@ def scan(lines: Iterable[str], after: int = 25) -> list[Finding]:
         covered = index + after
         findings.append(Finding(program, line, "\n".join(log[index : index + after + 1])))
     return findings
+
+
+#: The bytes about the instruction pointer; behind a breakpoint (cc) it points at the byte after it.
+_CODE = re.compile(r"Code: (?:[0-9a-f]{2} )*([0-9a-f]{2}) <[0-9a-f]{2}>")
+
+
+def is_of_emulator(finding: Finding) -> bool:
+    """Whether a report is QEMU's doing: a breakpoint was executed where the kernel's memory has none.
+
+    The kernel changes its code by a breakpoint that it puts there, and takes away when no CPU can come upon
+    it any more (`smp_text_poke_int3_handler`, arch/x86/kernel/alternative.c). QEMU 7.2, with a thread for
+    each CPU, was seen to execute one later; it may have translated the bytes while they changed.
+    """
+    code = _CODE.search(finding.context)
+    return "Oops: int3:" in finding.line and code is not None and code[1] != "cc"

@@ -13,7 +13,10 @@ from .transcript import ProgramRun
 
 @dataclass(frozen=True)
 class Result:
-    """A run: the kernel's release, each program's run, findings in its log, and what else went wrong."""
+    """A run: the kernel's release, each program's run, findings in its log, and what else went wrong.
+
+    All of it is of the last boot; `boots` tells how many there were (`kernel_log.is_of_emulator`).
+    """
 
     release: str
     runs: tuple[ProgramRun, ...]
@@ -21,6 +24,7 @@ class Result:
     problems: tuple[str, ...]
     seconds: float
     console: Path
+    boots: int = 1
 
     def count(self, outcome: str) -> int:
         """How many cases ended with this outcome."""
@@ -42,6 +46,7 @@ class Result:
             "failed": self.count("failed"),
             "skipped": self.count("skipped"),
             "seconds": round(self.seconds, 1),
+            "boots": self.boots,
             "problems": list(self.problems),
             "kernel_findings": [vars(finding) for finding in self.findings],
             "programs": [

@@ -6,7 +6,7 @@ import fcntl
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .. import qemu, ui
@@ -24,6 +24,9 @@ DEBUG_FACTOR = 4
 CASE_SECONDS = 60
 PROGRAM_SECONDS = (300, 900)
 RUN_SECONDS = (900, 2700)
+
+#: How often a guest is booted, at the most, when it is the emulator that errs.
+BOOTS = 3
 
 #: The guest's disks in their order (vda, vdb): the file in the run's directory, and what makes it.
 _DISKS: dict[str, Callable[[Path], None]] = {"swap.img": guest.write_swap, "data.img": guest.write_data}
@@ -97,9 +100,14 @@ def execute(plan: Plan) -> Result:
             program_seconds=(plan.program_seconds or PROGRAM_SECONDS[not plan.quick]) * plan.factor,
         )
         guest.write_initramfs(plan.work / "initramfs.cpio", plan.work / "tests", plan.programs, init)
-        for name, write in _DISKS.items():
-            write(plan.work / name)
-        return _boot(plan)
+        boots = 1
+        while True:
+            result = replace(_boot(plan), boots=boots)
+            if boots == BOOTS or not any(map(kernel_log.is_of_emulator, result.findings)):
+                return result
+            kept = result.console.rename(plan.work / f"console-{boots}.log")
+            ui.say(f"  QEMU executed a breakpoint that was not there any more ({kept}): all of it again")
+            boots += 1
 
 
 @contextmanager
@@ -137,6 +145,8 @@ def _boot(plan: Plan) -> Result:
     console, output = plan.work / "console.log", plan.work / "tests.log"
     for path in (console, output):
         path.unlink(missing_ok=True)
+    for name, write in _DISKS.items():
+        write(plan.work / name)
     start = time.monotonic()
     transcript = Transcript()
     log = plan.work / "qemu.log"

@@ -57,3 +57,25 @@ def test_finding_names_the_program_and_keeps_what_follows() -> None:
 def test_two_reports_far_apart_are_two() -> None:
     log = ["WARNING: a", *["line"] * 40, "WARNING: b"]
     assert [finding.line for finding in kernel_log.scan(log)] == ["WARNING: a", "WARNING: b"]
+
+
+INT3 = """\
+[    1.739220] Oops: int3: 0000 [#1] SMP NOPTI
+[    1.739956] CPU: 0 UID: 0 PID: 0 Comm: swapper/0 Not tainted 6.12.117-mshare5-vm #1
+[    1.740354] RIP: 0010:sched_clock_cpu+0x5/0x170
+[    1.745081] Code: ff ff ff e8 54 a8 5a 00 0f 1f 40 00 41 54 55 53 66 <90> e8 e5 db f7 ff 48 03 05 0e 1e
+"""
+
+
+@pytest.mark.parametrize(
+    ("log", "of_emulator"),
+    [
+        pytest.param(INT3, True, id="as it was seen"),
+        pytest.param(INT3.replace("53 66 <90>", "53 cc <90>"), False, id="a breakpoint is there"),
+        pytest.param(INT3.replace("Oops: int3", "Oops: invalid opcode"), False, id="another fault"),
+        pytest.param(INT3.replace("Code:", ""), False, id="not known"),
+    ],
+)
+def test_faults_of_the_emulator(log: str, of_emulator: bool) -> None:
+    (finding,) = kernel_log.scan(log.splitlines())
+    assert kernel_log.is_of_emulator(finding) == of_emulator

@@ -138,6 +138,30 @@ def test_no_kernel(tmp_path: Path) -> None:
         guest.find_kernel(tmp_path, tmp_path / "vmlinuz")
 
 
+@pytest.mark.parametrize(("faults", "boots", "ok"), [(0, 1, True), (1, 2, True), (9, runner.BOOTS, False)])
+def test_faults_of_the_emulator_boot_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faults: int, boots: int, ok: bool
+) -> None:
+    text = "Oops: int3: 0000 [#1]\nCode: 53 66 <90> e8"
+    left = itertools.repeat(Finding("", text.splitlines()[0], text), faults)
+
+    def boot(plan: runner.Plan) -> Result:
+        console = plan.work / "console.log"
+        console.write_text(text)
+        found = tuple(itertools.islice(left, 1))
+        return Result("6.12", (GOOD,), found, (), 1.0, console)
+
+    for name in ("build_tests", "write_initramfs"):
+        monkeypatch.setattr(guest, name, lambda *_: None)
+    monkeypatch.setattr(runner, "_boot", boot)
+    done = runner.execute(runner.Plan(tmp_path, tmp_path / "vmlinuz", [], tmp_path / "work"))
+    assert (done.boots, done.ok) == (boots, ok)
+    assert [path.name for path in sorted((tmp_path / "work").glob("console*.log"))] == [
+        *(f"console-{number}.log" for number in range(1, boots)),
+        "console.log",
+    ]
+
+
 def test_limits_of_a_debug_kernel_are_wider(tmp_path: Path) -> None:
     plan = runner.Plan(tmp_path, tmp_path / "vmlinuz", programs.PROGRAMS, tmp_path, quick=True)
     slow = runner.Plan(tmp_path, tmp_path / "vmlinuz", programs.PROGRAMS, tmp_path, quick=True, debug=True)
