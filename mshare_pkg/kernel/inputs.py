@@ -96,7 +96,7 @@ def _adds_mshare(patches: Iterable[Patch]) -> bool:
     return any(b"+config MSHARE" in patch.path.read_bytes().splitlines() for patch in patches)
 
 
-def _make(patches: Iterable[Patch], files: Iterable[Path]) -> bool:
+def _write_any(patches: Iterable[Patch], files: Iterable[Path]) -> bool:
     """Whether the patches write one of these files, which are not in the tree without them."""
     lines = {f"+++ b/{file}".encode() for file in files}
     return any(
@@ -132,7 +132,7 @@ def gather(request: Request, source: Source, architecture: str, toolchain: dict[
     patches = read_series(series)
     mshare = request.series is None or request.src is not None or _adds_mshare(patches)
     src = request.src
-    if src is None and mshare and not (request.series and _make(patches, list_src(kernel / "src"))):
+    if src is None and mshare and not (request.series and _write_any(patches, list_src(kernel / "src"))):
         src = kernel / "src"
     if src is not None and not src.is_dir():
         raise UserError(
