@@ -8,7 +8,7 @@ from ..errors import UserError
 
 #: Accelerator -> QEMU's arguments. Emulated CPUs have everything that QEMU can emulate. They take turns in
 #: one thread: with a thread for each, QEMU 7.2 sometimes executes code that the kernel has changed already
-#: ("Oops: int3", and the machine boots again), and two machines on two cores took 80 s to start, not 67.
+#: ("Oops: int3", and the machine boots again).
 _ARGUMENTS = {
     "kvm": ("-accel", "kvm", "-cpu", "host"),
     "tcg": ("-accel", "tcg,thread=single", "-cpu", "max"),
