@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from . import signals
 from .errors import InfraError
 
 PROGRAM = "qemu-system-x86_64"
@@ -41,15 +42,24 @@ def machine(arguments: Sequence[str], *, log: Path) -> Iterator[subprocess.Popen
     """
     argv = ["setpriv", "--pdeathsig", "KILL", PROGRAM, *arguments]
     with log.open("wb") as sink:
+        process: subprocess.Popen[bytes] | None = None
         try:
-            process = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True
-            )
-        except FileNotFoundError as error:
-            raise InfraError(f"starting QEMU: {error.filename} is not there", "install util-linux") from error
-        try:
+            try:
+                with signals.deferred():
+                    process = subprocess.Popen(
+                        argv,
+                        stdin=subprocess.DEVNULL,
+                        stdout=sink,
+                        stderr=subprocess.STDOUT,
+                        start_new_session=True,
+                    )
+            except FileNotFoundError as error:
+                raise InfraError(
+                    f"starting QEMU: {error.filename} is not there", "install util-linux"
+                ) from error
             yield process
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            process.wait()
+            if process is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                process.wait()

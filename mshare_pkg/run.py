@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import signals
 from .errors import InfraError
 
 #: Lines of a failed program's output that its error shows.
@@ -65,24 +66,28 @@ def run(
     line = shlex.join(words)
     with contextlib.ExitStack() as stack:
         sink = stack.enter_context(log.open("wb")) if log else None
+        process: subprocess.Popen[bytes] | None = None
         try:
-            process = subprocess.Popen(
-                words,
-                cwd=cwd,
-                env={**os.environ, **env} if env else None,
-                stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
-                stdout=sink or subprocess.PIPE,
-                stderr=subprocess.STDOUT if sink else subprocess.PIPE,
-                start_new_session=True,
-            )
-        except FileNotFoundError as error:
-            raise InfraError(
-                f"{doing}: {error.filename or words[0]} is not there",
-                remedy or "install the package that has it",
-            ) from error
-        try:
+            # A signal that came between the start and the assignment would leave the program behind.
+            with signals.deferred():
+                process = subprocess.Popen(
+                    words,
+                    cwd=cwd,
+                    env={**os.environ, **env} if env else None,
+                    stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+                    stdout=sink or subprocess.PIPE,
+                    stderr=subprocess.STDOUT if sink else subprocess.PIPE,
+                    start_new_session=True,
+                )
             out, err = process.communicate(stdin.encode() if stdin is not None else None, timeout=timeout)
         except BaseException as error:
+            if process is None:
+                if isinstance(error, FileNotFoundError):
+                    raise InfraError(
+                        f"{doing}: {error.filename or words[0]} is not there",
+                        remedy or "install the package that has it",
+                    ) from error
+                raise
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()

@@ -38,6 +38,21 @@ def stoppable() -> Iterator[None]:
 
 
 @contextmanager
+def deferred() -> Iterator[None]:
+    """In this block Ctrl-C, SIGTERM and SIGHUP wait: what they do, they do at its end.
+
+    For what must not be cut in two, such as starting a program and knowing which process it is.
+    """
+    noted: list[int] = []
+    try:
+        with _handled(lambda number, _frame: noted.append(number)):
+            yield
+    finally:
+        for number in noted[:1]:
+            signal.raise_signal(number)
+
+
+@contextmanager
 def undisturbed() -> Iterator[None]:
     """In this block Ctrl-C, SIGTERM and SIGHUP do nothing."""
     with _handled(signal.SIG_IGN):

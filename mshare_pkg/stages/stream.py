@@ -49,6 +49,8 @@ class Stopper:
     def passing_to(self, group: int) -> Iterator[None]:
         """Pass signals on to a process group for the length of a `with` block."""
         self._group, self._count = group, 0
+        if self.asked is not None:  # while the program was being started
+            self._pass_on()
         try:
             yield
         finally:
@@ -56,6 +58,9 @@ class Stopper:
 
     def _caught(self, number: int, _frame: FrameType | None) -> None:
         self.asked = self.asked or signal.Signals(number)
+        self._pass_on()
+
+    def _pass_on(self) -> None:
         if self.deaf or self._group is None:
             return
         self._count += 1

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -111,6 +112,22 @@ def test_a_signal_reaches_the_stage_and_the_clean_up_still_runs(
     assert code == 128 + number
     assert "tidied" in log.read_text()
     assert outcomes(record) == [("waits", "interrupted"), ("after", "not reached"), ("down", "passed")]
+
+
+def test_a_signal_while_a_stage_starts_reaches_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    popen = subprocess.Popen
+
+    def interrupted(*args: Any, **options: Any) -> subprocess.Popen[bytes]:
+        process = popen(*args, **options)
+        signal.raise_signal(signal.SIGINT)
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    start = time.monotonic()
+    code, record, _ = run(tmp_path, Plan("p", (Stage("waits", ("sleep", "60")),)))
+    assert code == 128 + signal.SIGINT
+    assert outcomes(record) == [("waits", "interrupted")]
+    assert time.monotonic() - start < 20
 
 
 def test_cut_keeps_order_and_clean_up() -> None:
