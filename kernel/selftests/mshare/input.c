@@ -194,6 +194,7 @@ static void create_overflow(void)
 	CHECK_ERR(object_add(fd, PAGE, -PAGE), EINVAL);
 	CHECK_ERR(object_add(fd, 2 * PAGE, -PAGE), EINVAL);
 	CHECK_ERR(object_add(fd, 1ULL << 63, 1ULL << 63), EINVAL);
+	CHECK_ERR(object_create(fd, 0, 2 * PAGE, RW, ANON, -1, -PAGE), EINVAL);
 }
 
 static void create_map_type(void)

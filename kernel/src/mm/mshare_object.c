@@ -75,6 +75,8 @@ static int check_object(const struct mshare_region *region,
 	if (!range_in_region(region, args->region_offset, args->size) ||
 	    offset_in_page(args->offset))
 		return -EINVAL;
+	if (args->offset + args->size < args->offset)
+		return -EINVAL;
 	if ((args->flags & MAP_ANONYMOUS) && args->fd != (u32)-1)
 		return -EINVAL;
 	return 0;
