@@ -203,15 +203,11 @@ static void huge_by_khugepaged(void)
 	begin_use(users, pids, p, 4 * HUGE);
 	before = huge_mapped();
 
-	/*
-	 * khugepaged knows a region from the day that its object was made. One
-	 * made where huge pages are off is left out: add another.
-	 */
+	/* The object was made while huge pages were off. */
 	test_set(SHMEM_ENABLED, "always");
 	test_set(KHUGEPAGED "scan_sleep_millisecs", "10");
 	test_set(KHUGEPAGED "alloc_sleep_millisecs", "10");
 	test_set(KHUGEPAGED "pages_to_scan", "8192");
-	CHECK_OK(object_add(fd, 8 * HUGE, HUGE));
 	for (i = 0; i < 300 && huge_mapped() <= before; i++)
 		usleep(100000);
 	end_use(pids, p, 4 * HUGE);

@@ -440,6 +440,20 @@ long mshare_objects_pages(struct mm_struct *host, unsigned long start,
 }
 
 /*
+ * Let khugepaged look at the region from now on, whether huge pages are on or
+ * not. A process is known to it from its next mmap() after they were turned on;
+ * there may be none for the host.
+ */
+static void tell_khugepaged(struct vm_area_struct *object)
+{
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
+	if (vma_is_shmem(object))
+		__khugepaged_enter(object->vm_mm);
+#endif
+	khugepaged_enter_vma(object, object->vm_flags);
+}
+
+/*
  * Put @object in the host's tree in place of what is there, or change nothing.
  * This is what mmap_region() does, but in another mm than current's.
  */
@@ -488,7 +502,7 @@ static int insert_object(struct mshare_region *region,
 	vma_iter_store(&vmi, object);
 	host->map_count++;
 	vma_link_file(object);
-	khugepaged_enter_vma(object, object->vm_flags);
+	tell_khugepaged(object);
 	vms_complete_munmap_vmas(&vms, &mas_detach);
 	vm_stat_account(host, object->vm_flags, vma_pages(object));
 	/* As for any new VMA; without it, first loads would map read-only. */
