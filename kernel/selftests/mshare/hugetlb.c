@@ -240,7 +240,7 @@ static void pool_too_small(void)
 	CHECK_POOL(0, 0);
 }
 
-/* What is refused after its pages were reserved gives them back. */
+/* What is refused leaves no page reserved. */
 static void refused_later(void)
 {
 	int region;
@@ -257,6 +257,22 @@ static void refused_later(void)
 	CHECK_ERR(object_add(region, 16 * HUGE, PAGE), ENOSPC);
 	CHECK_POOL(5, 3);
 	check_marks(p, HUGE, 1);
+}
+
+/* What is there decides before the pool does: as for mmap, which looks first. */
+static void refused_before(void)
+{
+	int region;
+	char *p = huge_region(2, 2, &region);
+
+	mark(p, 2 * HUGE, 1);
+	CHECK_POOL(0, 0);
+	CHECK_ERR(object_create(region, HUGE, 2 * HUGE, RW,
+				MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_ANONYMOUS | MAP_HUGETLB,
+				-1, 0), EEXIST);
+	CHECK_ERR(huge_add(region, 4 * HUGE, 4 * HUGE), ENOSPC);	/* past size= */
+	CHECK_ERR(huge_add(region, 4 * HUGE, HUGE), ENOMEM);
+	check_marks(p, 2 * HUGE, 1);
 }
 
 static void one_of_several_unmapped(void)
@@ -745,6 +761,8 @@ static const struct test_case cases[] = {
 	{ "a page size other than 2 MiB: EINVAL", sizes },
 	{ "a pool too small: ENOMEM, and nothing changes", pool_too_small },
 	{ "refused by EEXIST or ENOSPC: nothing stays reserved", refused_later,
+	  .mount_opts = "size=8m" },
+	{ "EEXIST and ENOSPC, also where the pool is empty", refused_before,
 	  .mount_opts = "size=8m" },
 	{ "UNMAP of one huge page of several", one_of_several_unmapped },
 	{ "UNMAP of untouched pages gives up what was reserved", untouched_unmapped },

@@ -168,6 +168,8 @@ static void size_limit(void)
 	CHECK_OK(object_del(fd, 4 * MIB, PAGE));
 	CHECK_OK(object_add(fd, 16 * MIB, PAGE));
 	CHECK_ERR(object_add(fd, 32 * MIB, PAGE), ENOSPC);
+	/* Also where there is not as much memory. */
+	CHECK_ERR(object_add(region_new("b", 256), 0, 256 * granule()), ENOSPC);
 }
 
 static void size_limit_counts_all_regions(void)

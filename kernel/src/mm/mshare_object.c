@@ -468,9 +468,6 @@ static int insert_object(struct mshare_region *region,
 	struct vm_area_struct *old;
 	int error;
 
-	if (host->map_count >= READ_ONCE(sysctl_max_map_count))
-		return -ENOMEM;
-
 	old = vma_find(&vmi, object->vm_end);
 	init_vma_munmap(&vms, &vmi, old, object->vm_start, object->vm_end, NULL,
 			false);
@@ -511,29 +508,30 @@ static int insert_object(struct mshare_region *region,
 	return 0;
 }
 
-static int replace_objects(struct inode *inode, struct vm_area_struct *object,
-			   bool noreplace, struct list_head *holes)
+/*
+ * See that @args may take the place of what is there, and count its pages, less
+ * those of what it replaces: *@grown. What is there already, and the limits of
+ * the mount, refuse it before any memory is reserved for it.
+ */
+static int make_room(struct inode *inode, const struct mshare_create *args,
+		     struct list_head *holes, long *grown)
 {
-	struct mm_struct *host = object->vm_mm;
-	long grown;
+	struct mm_struct *host = mshare_region_of(inode)->host;
+	unsigned long start = MSHARE_BASE + args->region_offset;
+	unsigned long end = start + args->size;
 	int error;
 
-	if (noreplace && find_vma_intersection(host, object->vm_start,
-					       object->vm_end))
+	if ((args->flags & MAP_FIXED_NOREPLACE) &&
+	    find_vma_intersection(host, start, end))
 		return -EEXIST;
+	if (host->map_count >= READ_ONCE(sysctl_max_map_count))
+		return -ENOMEM;
 
-	error = find_holes(host, object->vm_start, object->vm_end, holes);
+	error = find_holes(host, start, end, holes);
 	if (error)
 		return error;
-	grown = vma_pages(object) -
-		mshare_objects_pages(host, object->vm_start, object->vm_end);
-	error = msharefs_charge(inode, grown);
-	if (error)
-		return error;
-	error = insert_object(mshare_region_of(inode), object);
-	if (error)
-		msharefs_charge(inode, -grown);
-	return error;
+	*grown = PHYS_PFN(args->size) - mshare_objects_pages(host, start, end);
+	return msharefs_charge(inode, *grown);
 }
 
 static int create_object(struct inode *inode, const struct mshare_create *args,
@@ -542,19 +540,23 @@ static int create_object(struct inode *inode, const struct mshare_create *args,
 	struct mm_struct *host = mshare_region_of(inode)->host;
 	struct vm_area_struct *object;
 	LIST_HEAD(holes);
+	long grown;
 	int error;
 
 	error = mmap_write_lock_killable(host);
 	if (error)
 		return error;
-	object = alloc_object(host, args, file, flags);
-	error = PTR_ERR_OR_ZERO(object);
+	error = make_room(inode, args, &holes, &grown);
 	if (!error) {
-		error = replace_objects(inode, object,
-					args->flags & MAP_FIXED_NOREPLACE,
-					&holes);
+		object = alloc_object(host, args, file, flags);
+		error = PTR_ERR_OR_ZERO(object);
+		if (!error) {
+			error = insert_object(mshare_region_of(inode), object);
+			if (error)
+				free_object(object);
+		}
 		if (error)
-			free_object(object);
+			msharefs_charge(inode, -grown);
 	}
 	mmap_write_unlock(host);
 	finish_holes(&holes, !error);
