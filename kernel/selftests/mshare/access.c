@@ -67,6 +67,23 @@ static void load_without_read(void)
 	faults_at(p + NO_ACCESS + MIB - 1, 0);
 }
 
+/* Once a store has brought it in, hardware lets a page be read. */
+static void load_of_write_only(void)
+{
+	int fd = region_new("a", 1);
+	char *p;
+
+	CHECK_OK(object_create(fd, 0, MIB, PROT_WRITE, ANON, -1, 0));
+	p = region_map(fd, RW);
+	faults_at(p, 0);
+	faults_at(p + MIB - 1, 0);
+	/* Not put(): it exchanges, which an emulator may begin by a load. */
+	__atomic_store_n(p, 7, __ATOMIC_RELAXED);
+	faults_at(p + PAGE, 0);
+	CHECK_OK(object_create(fd, 0, MIB, RW, ANON, -1, 0));
+	CHECK(get(p) == 0);
+}
+
 static void hole(void)
 {
 	char *p = mixed_region(RW);
@@ -471,6 +488,7 @@ static void results_of_system_calls(void)
 static const struct test_case cases[] = {
 	{ "a store to an object without PROT_WRITE: SIGSEGV", store_to_read_only },
 	{ "any touch of an object without PROT_READ: SIGSEGV", load_without_read },
+	{ "a load that faults in an object with PROT_WRITE alone: SIGSEGV", load_of_write_only },
 	{ "a touch where nothing is mapped: SIGSEGV", hole },
 	{ "a touch of a region without objects: SIGSEGV", empty_region },
 	{ "a store by a read-only client: SIGSEGV", read_only_client },

@@ -180,7 +180,7 @@ static bool access_permitted(const struct vm_area_struct *object,
 		return false;
 	if (flags & FAULT_FLAG_WRITE)
 		return object->vm_flags & VM_WRITE;
-	return object->vm_flags & (VM_READ | VM_WRITE);
+	return object->vm_flags & VM_READ;
 }
 
 /*
