@@ -13,7 +13,6 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +57,7 @@ static const char * const op_names[OPS] = {
 };
 
 struct slot {
-	u32 lock;
+	pthread_mutex_t lock;
 	bool mapped[SLOT_PAGES];
 	u64 generation[SLOT_PAGES];	/* 0: zeros */
 };
@@ -118,15 +117,26 @@ static u64 *word_at(char *page, int word)
 	return (u64 *)(page + word * (PAGE / WORDS));
 }
 
+/* Who waits sleeps: a slot may be held while its pages are read from swap. */
+static void make_locks(void)
+{
+	pthread_mutexattr_t between_processes;
+	int i;
+
+	CHECK(!pthread_mutexattr_init(&between_processes));
+	CHECK(!pthread_mutexattr_setpshared(&between_processes, PTHREAD_PROCESS_SHARED));
+	for (i = 0; i < SLOTS; i++)
+		CHECK(!pthread_mutex_init(&oracle->slot[i].lock, &between_processes));
+}
+
 static void lock(struct slot *slot)
 {
-	while (__atomic_exchange_n(&slot->lock, 1, __ATOMIC_ACQUIRE))
-		sched_yield();
+	CHECK(!pthread_mutex_lock(&slot->lock));
 }
 
 static void unlock(struct slot *slot)
 {
-	__atomic_store_n(&slot->lock, 0, __ATOMIC_RELEASE);
+	CHECK(!pthread_mutex_unlock(&slot->lock));
 }
 
 static void done(enum op op)
@@ -372,11 +382,6 @@ static void operate(struct worker *w, int s, enum op op)
 	case OP_MOVE:
 		move_slot(w, s);
 		break;
-	case OP_RECLAIM:
-		/* What PAGEOUT wrote, too: only then is it read again. */
-		if (grouped)
-			press_for_memory("256K");
-		break;
 	default:
 		break;
 	}
@@ -387,7 +392,7 @@ static void operate(struct worker *w, int s, enum op op)
 static const unsigned int weights[OPS] = {
 	[OP_MAP] = 2, [OP_UNMAP] = 1, [OP_REPLACE] = 1, [OP_PART] = 3, [OP_FORK] = 1,
 	[OP_REMAP] = 1, [OP_PAGEOUT] = 1, [OP_POPULATE] = 1, [OP_THREAD] = 1, [OP_PUNCH] = 1,
-	[OP_MOVE] = 1, [OP_RECLAIM] = 1, [OP_STORE] = 18, [OP_CHECK] = 18,
+	[OP_MOVE] = 1, [OP_RECLAIM] = 1, [OP_STORE] = 63, [OP_CHECK] = 63,
 };
 
 static enum op random_op(u64 *random)
@@ -427,6 +432,12 @@ static void work(void *arg)
 		enum op op = random_op(&w.random);
 		int s = next_random(&w.random) % SLOTS;
 
+		/*
+		 * From all slots, and what PAGEOUT wrote, too: only then is it
+		 * read again. It waits for writes, and nobody for it.
+		 */
+		if (op == OP_RECLAIM && grouped)
+			press_for_memory("256K");
 		lock(&oracle->slot[s]);
 		operate(&w, s, op);
 		unlock(&oracle->slot[s]);
@@ -461,6 +472,7 @@ static void start(void)
 
 	oracle = mmap(NULL, sizeof(*oracle), RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK_OK(oracle);
+	make_locks();
 	workers = opt_quick ? QUICK_WORKERS : WORKERS;
 	memory = memfd_create("slots", MFD_CLOEXEC);
 	CHECK_OK(memory);
