@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import UserError
 
@@ -16,6 +16,7 @@ class Program:
         name: of the program.
         quick: its arguments in a quick run.
         full: its arguments in a full run.
+        debug_full: the same on a debug kernel, where that needs others.
         debug: it needs what only a debug kernel has (kernel/config/debug.config).
         long: it is for full runs only.
         commands: what it executes: programs of this machine, which are put into the guest.
@@ -24,6 +25,7 @@ class Program:
     name: str
     quick: tuple[str, ...] = ("-q",)
     full: tuple[str, ...] = ()
+    debug_full: tuple[str, ...] = ()
     debug: bool = False
     long: bool = False
     commands: tuple[str, ...] = ()
@@ -52,7 +54,13 @@ PROGRAMS = (
     Program("sharing"),
     Program("fuzz", quick=("-q", "-s", "5"), full=("-s", "60")),
     Program("stress", quick=("-q", "-s", "8"), full=("-s", "60")),
-    Program("others", full=("-s", "20"), long=True, commands=("stress-ng", "trinity")),
+    Program(
+        "others",
+        full=("-s", "20"),
+        debug_full=("-q", "-s", "30"),  # with KASAN, a round with all of the memory takes minutes
+        long=True,
+        commands=("stress-ng", "trinity"),
+    ),
     Program("leak"),
 )
 
@@ -75,5 +83,12 @@ def select(only: Sequence[str], *, debug: bool = False, quick: bool = False) -> 
                 f"no kernel selftest is named {name}", f"name some of: {', '.join(sorted(known))}"
             )
     if only:
-        return [program for program in PROGRAMS if program.name in only]
-    return [program for program in PROGRAMS if (debug or not program.debug) and not (quick and program.long)]
+        chosen = [program for program in PROGRAMS if program.name in only]
+    else:
+        chosen = [
+            program for program in PROGRAMS if (debug or not program.debug) and not (quick and program.long)
+        ]
+    return [
+        replace(program, full=program.debug_full) if debug and program.debug_full else program
+        for program in chosen
+    ]

@@ -81,6 +81,10 @@ def test_selection_keeps_the_order() -> None:
     usual = {program.name for program in programs.select([])}
     assert {program.name for program in programs.select([], debug=True)} - usual == {"cgroup1", "fail", "kvm"}
     assert usual - {program.name for program in programs.select([], quick=True)} == {"others"}
+    assert [programs.select(["others"], debug=debug)[0].full for debug in (False, True)] == [
+        ("-s", "20"),
+        ("-q", "-s", "30"),
+    ]
     with pytest.raises(UserError, match="no kernel selftest is named nonsense"):
         programs.select(["nonsense"])
 
