@@ -144,39 +144,11 @@ static void fill_few_elsewhere(void *arg)
 	check_pattern(arg, FEW, 1);
 }
 
-/* From another process's memory, if @pidfd is one. */
-static void few_go_at_once(char *p, pid_t user, int pidfd)
-{
-	struct iovec range = { p, FEW };
-	u64 before = vm_stat("pswpout"), out;
-
-	if (pidfd < 0)
-		CHECK_OK(madvise(p, FEW, MADV_PAGEOUT));
-	else
-		CHECK(syscall(SYS_process_madvise, pidfd, &range, 1, MADV_PAGEOUT, 0) == FEW);
-	out = vm_stat("pswpout") - before;
-	CHECK_MSG(out >= FEW / PAGE, "%llu pages were written", (unsigned long long)out);
-	flag_raise(1);
-	join_ok(user);
-	check_pattern(p, FEW, 1);
-}
-
+/* By the one who asks, or, with an argument, by process_madvise() for the other. */
 static void pageout_of_few(void)
 {
-	pid_t user;
-	char *p;
-	int fd;
-
-	need_swap(16 * MIB);
-	p = simple_region("a", MIB, &fd);
-	run_on_cpu(0);
-	user = spawn(fill_few_elsewhere, p);
-	flag_await(0, 1);
-	few_go_at_once(p, user, -1);
-}
-
-static void pageout_for_another(void)
-{
+	struct iovec range;
+	u64 before, out;
 	int fd, pidfd;
 	pid_t user;
 	char *p;
@@ -186,9 +158,20 @@ static void pageout_for_another(void)
 	run_on_cpu(0);
 	user = spawn(fill_few_elsewhere, p);
 	flag_await(0, 1);
-	pidfd = syscall(SYS_pidfd_open, user, 0);
-	CHECK_OK(pidfd);
-	few_go_at_once(p, user, pidfd);
+	before = vm_stat("pswpout");
+	if (test_arg) {
+		range = (struct iovec){ p, FEW };
+		pidfd = syscall(SYS_pidfd_open, user, 0);
+		CHECK_OK(pidfd);
+		CHECK(syscall(SYS_process_madvise, pidfd, &range, 1, MADV_PAGEOUT, 0) == FEW);
+	} else {
+		CHECK_OK(madvise(p, FEW, MADV_PAGEOUT));
+	}
+	out = vm_stat("pswpout") - before;
+	CHECK_MSG(out >= FEW / PAGE, "%llu pages were written", (unsigned long long)out);
+	flag_raise(1);
+	join_ok(user);
+	check_pattern(p, FEW, 1);
 }
 
 /* What was written out stays in the swap cache until somebody wants the memory. */
@@ -417,7 +400,7 @@ static const struct test_case cases[] = {
 	{ "MADV_PAGEOUT of what others have in use", pageout_of_shared },
 	{ "MADV_PAGEOUT of a part leaves the rest", pageout_of_part },
 	{ "MADV_PAGEOUT of a few pages that another CPU stored to", pageout_of_few },
-	{ "process_madvise: MADV_PAGEOUT for another process", pageout_for_another },
+	{ "process_madvise: MADV_PAGEOUT for another process", pageout_of_few, "other" },
 	{ "MADV_WILLNEED brings pages back", brought_back, &will_need },
 	{ "MADV_POPULATE_READ brings pages back", brought_back, &populate },
 	{ "swap is freed with the objects", freed_with_region },
