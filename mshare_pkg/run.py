@@ -80,13 +80,13 @@ def run(
                     start_new_session=True,
                 )
             out, err = process.communicate(stdin.encode() if stdin is not None else None, timeout=timeout)
+        except FileNotFoundError as error:
+            raise InfraError(
+                f"{doing}: {error.filename or words[0]} is not there",
+                remedy or "install the package that has it",
+            ) from error
         except BaseException as error:
             if process is None:
-                if isinstance(error, FileNotFoundError):
-                    raise InfraError(
-                        f"{doing}: {error.filename or words[0]} is not there",
-                        remedy or "install the package that has it",
-                    ) from error
                 raise
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

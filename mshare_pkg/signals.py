@@ -48,8 +48,8 @@ def deferred() -> Iterator[None]:
         with _handled(lambda number, _frame: noted.append(number)):
             yield
     finally:
-        for number in noted[:1]:
-            signal.raise_signal(number)
+        if noted:
+            signal.raise_signal(noted[0])
 
 
 @contextmanager
