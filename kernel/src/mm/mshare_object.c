@@ -534,31 +534,41 @@ static int make_room(struct inode *inode, const struct mshare_create *args,
 	return msharefs_charge(inode, *grown);
 }
 
+/* Under the host's mmap_lock. */
+static int place_object(struct mshare_region *region,
+			const struct mshare_create *args, struct file *file,
+			vm_flags_t flags)
+{
+	struct vm_area_struct *object;
+	int error;
+
+	object = alloc_object(region->host, args, file, flags);
+	if (IS_ERR(object))
+		return PTR_ERR(object);
+	error = insert_object(region, object);
+	if (error)
+		free_object(object);
+	return error;
+}
+
 static int create_object(struct inode *inode, const struct mshare_create *args,
 			 struct file *file, vm_flags_t flags)
 {
-	struct mm_struct *host = mshare_region_of(inode)->host;
-	struct vm_area_struct *object;
+	struct mshare_region *region = mshare_region_of(inode);
 	LIST_HEAD(holes);
 	long grown;
 	int error;
 
-	error = mmap_write_lock_killable(host);
+	error = mmap_write_lock_killable(region->host);
 	if (error)
 		return error;
 	error = make_room(inode, args, &holes, &grown);
 	if (!error) {
-		object = alloc_object(host, args, file, flags);
-		error = PTR_ERR_OR_ZERO(object);
-		if (!error) {
-			error = insert_object(mshare_region_of(inode), object);
-			if (error)
-				free_object(object);
-		}
+		error = place_object(region, args, file, flags);
 		if (error)
 			msharefs_charge(inode, -grown);
 	}
-	mmap_write_unlock(host);
+	mmap_write_unlock(region->host);
 	finish_holes(&holes, !error);
 	return error;
 }
