@@ -241,7 +241,7 @@ static void pool_too_small(void)
 }
 
 /* What is refused leaves no page reserved. */
-static void refused_later(void)
+static void reserves_nothing(void)
 {
 	int region;
 	char *p = huge_region(6, 1, &region);
@@ -260,7 +260,7 @@ static void refused_later(void)
 }
 
 /* What is there decides before the pool does: as for mmap, which looks first. */
-static void refused_before(void)
+static void refused_by_what_is_there(void)
 {
 	int region;
 	char *p = huge_region(2, 2, &region);
@@ -760,9 +760,9 @@ static const struct test_case cases[] = {
 	{ "offset or size not made of huge pages: EINVAL", not_aligned },
 	{ "a page size other than 2 MiB: EINVAL", sizes },
 	{ "a pool too small: ENOMEM, and nothing changes", pool_too_small },
-	{ "refused by EEXIST or ENOSPC: nothing stays reserved", refused_later,
+	{ "refused by EEXIST or ENOSPC: nothing stays reserved", reserves_nothing,
 	  .mount_opts = "size=8m" },
-	{ "EEXIST and ENOSPC, also where the pool is empty", refused_before,
+	{ "EEXIST and ENOSPC, also where the pool is empty", refused_by_what_is_there,
 	  .mount_opts = "size=8m" },
 	{ "UNMAP of one huge page of several", one_of_several_unmapped },
 	{ "UNMAP of untouched pages gives up what was reserved", untouched_unmapped },
