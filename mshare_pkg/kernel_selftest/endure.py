@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,16 +22,18 @@ from .result import Result
 from .transcript import ProgramRun
 
 #: What the programs say of a run: kernel/selftests/mshare/stress.c and fuzz.c.
-_STRESS = re.compile(r"(?P<operations>\d+) operations, (?P<touched>\d+) pages touched")
+_STRESS = re.compile(
+    r"seed \d+:(?P<operations>(?: \w+ \d+)+)\n.*\d+ operations, (?P<touched>\d+) pages touched"
+)
 _FUZZ = re.compile(r"seed \d+: (?P<calls>\d+) calls")
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """One boot: its seed, operations on regions, pages stored to or checked, random calls, wall seconds."""
+    """One boot: its seed, operations by name, pages stored to or checked, random calls, wall seconds."""
 
     seed: int
-    operations: int
+    operations: dict[str, int]
     touched: int
     calls: int
     seconds: float
@@ -45,9 +48,17 @@ class State:
     chunks: list[Chunk] = field(default_factory=list)
 
     @property
-    def operations(self) -> int:
+    def by_name(self) -> dict[str, int]:
         """Operations of all chunks: map, unmap, replace, store, check, fork, remap, page out, move, ..."""
-        return sum(chunk.operations for chunk in self.chunks)
+        sums: Counter[str] = Counter()
+        for chunk in self.chunks:
+            sums.update(chunk.operations)
+        return dict(sums)
+
+    @property
+    def operations(self) -> int:
+        """How many operations all chunks did."""
+        return sum(self.by_name.values())
 
     @property
     def touched(self) -> int:
@@ -61,13 +72,17 @@ class State:
 
     def as_json(self) -> dict[str, Any]:
         """The state as data, with its sums."""
-        sums = {"operations": self.operations, "touched": self.touched, "calls": self.calls}
-        return {"schema": 2, **asdict(self), "sums": sums}
+        sums = {
+            "operations": self.operations,
+            "by_name": self.by_name,
+            "touched": self.touched,
+            "calls": self.calls,
+        }
+        return {"schema": 3, **asdict(self), "sums": sums}
 
 
-def digest_of(image: Path, programs: Path) -> str:
-    """SHA-256, in hex, over what a seed depends on: a kernel image, and the sources of the test programs."""
-    files = [image, *sorted(programs.glob("*.[ch]"))]
+def digest_of(*files: Path) -> str:
+    """SHA-256, in hex, over what a seed depends on: a kernel image, and the programs as they are compiled."""
     return hashlib.sha256("\n".join(map(sha256_of, files)).encode()).hexdigest()
 
 
@@ -120,9 +135,10 @@ def chunk_of(result: Result, seed: int) -> Chunk:
         )
     stress = _said(result, "stress", _STRESS)
     fuzz = _said(result, "fuzz", _FUZZ)
+    words = stress["operations"].split()
     return Chunk(
         seed,
-        int(stress["operations"]),
+        dict(zip(words[::2], map(int, words[1::2]), strict=True)),
         int(stress["touched"]),
         int(fuzz["calls"]),
         round(result.seconds, 1),

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from .. import ui
+from ..errors import UserError
 from ..kernel import options
 from ..paths import project_root
 from . import endure, guest, runner
@@ -51,10 +52,15 @@ def command(
     output.mkdir(parents=True, exist_ok=True)
     path = output / "state.json"
     root = project_root()
-    state = endure.load(path, endure.digest_of(image, root / "kernel" / "selftests" / "mshare"))
+    tests = output / "tests"  # where the runner has them, too
+    names = [program.name for program in endure.programs(1, chunk_seconds)]
+    with ui.step("compiling what runs in the guest"):
+        guest.build_tests(root, tests, names)
+    tested = [image, *(tests / name for name in names)]
+    state = endure.load(path, endure.digest_of(*tested))
 
     def run(seed: int) -> Result:
-        return runner.execute(
+        result = runner.execute(
             runner.Plan(
                 root=root,
                 image=image,
@@ -65,18 +71,22 @@ def command(
                 memory=memory,
             )
         )
+        if endure.digest_of(*tested) != state.tested:
+            raise UserError("the kernel or the programs changed meanwhile", "run this again: it begins anew")
+        return result
 
     def done(state: endure.State, chunk: endure.Chunk) -> None:
         endure.save(path, state)
         ui.say(
-            f"  seed {chunk.seed}: {chunk.operations} operations, {chunk.touched} pages touched, "
-            f"{chunk.calls} random calls ({chunk.seconds:.0f} s); "
+            f"  seed {chunk.seed}: {sum(chunk.operations.values())} operations, "
+            f"{chunk.touched} pages touched, {chunk.calls} random calls ({chunk.seconds:.0f} s); "
             f"{state.operations} of {operations} operations"
         )
 
     endure.endure(state, operations, run, done)
     if as_json:
         ui.emit(state.as_json())
+    ui.say(f"  {', '.join(f'{name} {count}' for name, count in state.by_name.items())}")
     ui.say(
         f"{state.release}: {state.operations} operations, {state.touched} pages touched and "
         f"{state.calls} random calls in {len(state.chunks)} boots, without a lost store or a complaint of "

@@ -46,7 +46,7 @@ def test_the_samples_are_what_the_parser_reads() -> None:
 
 
 def test_a_chunk_is_what_the_programs_said() -> None:
-    assert endure.chunk_of(a_result(), 7) == endure.Chunk(7, 100, 2400, 5000, 12.3)
+    assert endure.chunk_of(a_result(), 7) == endure.Chunk(7, {"map": 60, "unmap": 40}, 2400, 5000, 12.3)
 
 
 def test_a_failure_is_no_chunk_and_names_the_seed() -> None:
@@ -72,20 +72,22 @@ def test_it_ends_with_enough_operations_and_uses_each_seed_once(tmp_path: Path) 
     assert seeds == [1, 2, 3]
     again = endure.load(tmp_path / "state.json", "one")
     assert (again.operations, again.touched, again.calls) == (300, 7200, 15000)
-    assert json.loads((tmp_path / "state.json").read_text())["sums"]["operations"] == 300
+    sums = json.loads((tmp_path / "state.json").read_text())["sums"]
+    assert sums["operations"] == 300
+    assert sums["by_name"] == {"map": 180, "unmap": 120}
     endure.endure(again, 301, run, lambda *_: None)
     assert seeds == [1, 2, 3, 4]
 
 
 def test_what_a_seed_does_depends_on_the_kernel_and_the_programs(tmp_path: Path) -> None:
-    image, program = tmp_path / "vmlinuz", tmp_path / "stress.c"
+    image, program = tmp_path / "vmlinuz", tmp_path / "stress"
     seen = set()
     for kernel, source in (("one", "a"), ("two", "a"), ("two", "b")):
         image.write_text(kernel)
         program.write_text(source)
-        seen.add(endure.digest_of(image, tmp_path))
+        seen.add(endure.digest_of(image, program))
     assert len(seen) == 3
-    assert endure.digest_of(image, tmp_path) in seen
+    assert endure.digest_of(image, program) in seen
 
 
 def test_another_kernel_begins_anew(tmp_path: Path) -> None:

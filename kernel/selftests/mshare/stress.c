@@ -392,7 +392,7 @@ static void operate(struct worker *w, int s, enum op op)
 static const unsigned int weights[OPS] = {
 	[OP_MAP] = 2, [OP_UNMAP] = 1, [OP_REPLACE] = 1, [OP_PART] = 3, [OP_FORK] = 1,
 	[OP_REMAP] = 1, [OP_PAGEOUT] = 1, [OP_POPULATE] = 1, [OP_THREAD] = 1, [OP_PUNCH] = 1,
-	[OP_MOVE] = 1, [OP_RECLAIM] = 1, [OP_STORE] = 63, [OP_CHECK] = 63,
+	[OP_MOVE] = 1, [OP_RECLAIM] = 1, [OP_STORE] = 180, [OP_CHECK] = 180,
 };
 
 static enum op random_op(u64 *random)
