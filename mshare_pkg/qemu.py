@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import signals
-from .errors import InfraError
+from .run import started
 
 PROGRAM = "qemu-system-x86_64"
 
@@ -41,25 +39,19 @@ def machine(arguments: Sequence[str], *, log: Path) -> Iterator[subprocess.Popen
         InfraError: QEMU or setpriv is not installed.
     """
     argv = ["setpriv", "--pdeathsig", "KILL", PROGRAM, *arguments]
-    with log.open("wb") as sink:
-        process: subprocess.Popen[bytes] | None = None
+    with (
+        log.open("wb") as sink,
+        started(
+            argv,
+            doing="starting QEMU",
+            remedy="install util-linux",
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+        ) as process,
+    ):
         try:
-            try:
-                with signals.deferred():
-                    process = subprocess.Popen(
-                        argv,
-                        stdin=subprocess.DEVNULL,
-                        stdout=sink,
-                        stderr=subprocess.STDOUT,
-                        start_new_session=True,
-                    )
-            except FileNotFoundError as error:
-                raise InfraError(
-                    f"starting QEMU: {error.filename} is not there", "install util-linux"
-                ) from error
             yield process
         finally:
-            if process is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                process.wait()
+            process.kill()
+            process.wait()

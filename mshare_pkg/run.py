@@ -7,9 +7,11 @@ import os
 import shlex
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from . import signals
 from .errors import InfraError
@@ -31,6 +33,44 @@ class Result:
 def tail(text: str, lines: int = TAIL_LINES) -> str:
     """The last `lines` lines of a text."""
     return "\n".join(text.rstrip().splitlines()[-lines:])
+
+
+@contextmanager
+def started(
+    argv: Sequence[str], *, doing: str, remedy: str = "", **options: Any
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a program in a process group of its own, which does not outlive an exception in the block.
+
+    Args:
+        argv: program and arguments; never a shell line.
+        doing: what it is for, as the error message will say.
+        remedy: what the reader of the error can do.
+        options: what else `subprocess.Popen` takes.
+
+    Raises:
+        InfraError: there is no such program.
+    """
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        # A signal that came between the start and the assignment would leave the program behind.
+        with signals.deferred():
+            try:
+                process = subprocess.Popen(argv, start_new_session=True, **options)
+            except FileNotFoundError as error:
+                raise InfraError(
+                    f"{doing}: {error.filename or argv[0]} is not there",
+                    remedy or "install the package that has it",
+                ) from error
+        yield process
+    except BaseException:
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
+        raise
 
 
 def run(
@@ -66,37 +106,22 @@ def run(
     line = shlex.join(words)
     with contextlib.ExitStack() as stack:
         sink = stack.enter_context(log.open("wb")) if log else None
-        process: subprocess.Popen[bytes] | None = None
+        process = stack.enter_context(
+            started(
+                words,
+                doing=doing,
+                remedy=remedy,
+                cwd=cwd,
+                env={**os.environ, **env} if env else None,
+                stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+                stdout=sink or subprocess.PIPE,
+                stderr=subprocess.STDOUT if sink else subprocess.PIPE,
+            )
+        )
         try:
-            # A signal that came between the start and the assignment would leave the program behind.
-            with signals.deferred():
-                process = subprocess.Popen(
-                    words,
-                    cwd=cwd,
-                    env={**os.environ, **env} if env else None,
-                    stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
-                    stdout=sink or subprocess.PIPE,
-                    stderr=subprocess.STDOUT if sink else subprocess.PIPE,
-                    start_new_session=True,
-                )
             out, err = process.communicate(stdin.encode() if stdin is not None else None, timeout=timeout)
-        except FileNotFoundError as error:
-            raise InfraError(
-                f"{doing}: {error.filename or words[0]} is not there",
-                remedy or "install the package that has it",
-            ) from error
-        except BaseException as error:
-            if process is None:
-                raise
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            for pipe in (process.stdin, process.stdout, process.stderr):
-                if pipe is not None:
-                    pipe.close()
-            if isinstance(error, subprocess.TimeoutExpired):
-                raise InfraError(f"{doing}: no end after {timeout:.0f} s: {line}", remedy) from error
-            raise
+        except subprocess.TimeoutExpired as error:
+            raise InfraError(f"{doing}: no end after {timeout:.0f} s: {line}", remedy) from error
     text = log.read_text(errors="replace") if log else out.decode(errors="replace")
     result = Result(words, process.returncode, text, "" if log else err.decode(errors="replace"))
     if check and result.returncode != 0:

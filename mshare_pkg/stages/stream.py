@@ -15,8 +15,9 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import IO
 
-from ..errors import InfraError
+from ..run import started
 
 #: Signals that mean "stop": from the keyboard, from a service manager or CI, from a terminal that went away.
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -82,33 +83,30 @@ def stream(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path,
     Raises:
         InfraError: there is no such program.
     """
-    reading, writing = os.pipe()
-    try:
-        process = subprocess.Popen(
+    with (
+        started(
             argv,
+            doing="running a stage",
+            remedy="run make setup, then this again",
             cwd=cwd,
             env=dict(env),
+            bufsize=0,
             stdin=subprocess.DEVNULL,
-            stdout=writing,
+            stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except FileNotFoundError as error:
-        os.close(reading)
-        raise InfraError(f"{argv[0]} is not there", "run make setup, then this again") from error
-    finally:
-        os.close(writing)
-    with stopper.passing_to(process.pid):
+        ) as process,
+        stopper.passing_to(process.pid),
+    ):
         # The copying thread is not waited for long: what a stage leaves running may hold the pipe open.
-        copier = threading.Thread(target=_copy, args=(reading, log), daemon=True)
+        copier = threading.Thread(target=_copy, args=(process.stdout, log), daemon=True)
         copier.start()
         code = process.wait()
         copier.join(timeout=2)
     return code
 
 
-def _copy(pipe: int, log: Path) -> None:
-    with os.fdopen(pipe, "rb", buffering=0) as source, log.open("wb") as sink:
+def _copy(source: IO[bytes], log: Path) -> None:
+    with source, log.open("wb") as sink:
         while data := source.read(1 << 16):
             sink.write(data)
             sink.flush()
