@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -410,6 +411,30 @@ static void mlockall_skips(void)
 	intact(p);
 }
 
+/* Less may be locked than the region is large: what is no lock of it works all the same. */
+static void locking_little(void)
+{
+	const struct rlimit little = { 64 * MIB, 64 * MIB };
+	const size_t much = 128 * MIB;
+	char *p = pattern_region(), *q;
+
+	CHECK_OK(setrlimit(RLIMIT_MEMLOCK, &little));
+	CHECK_OK(seteuid(1000));
+	CHECK_ERR(mlock(p, granule()), EINVAL);
+	CHECK_OK(mlockall(MCL_CURRENT));
+	CHECK_OK(mlockall(MCL_CURRENT | MCL_FUTURE));
+	q = region_map(the_fd, RW);
+	check_pattern(q, SIZE, SEED);
+	CHECK(status_of(getpid(), "VmLck") < (long)(little.rlim_cur / KIB));
+	CHECK_ERR(mmap(NULL, much, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), EAGAIN);
+	CHECK_OK(munlockall());
+	CHECK_OK(mmap(NULL, much, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	CHECK_ERR(mlockall(MCL_CURRENT), ENOMEM);
+	CHECK_OK(seteuid(0));
+	CHECK_OK(munmap(q, granule()));
+	intact(p);
+}
+
 static void madvise_refused(void)
 {
 	const int advice = *(const int *)test_arg;
@@ -591,6 +616,7 @@ static const struct test_case cases[] = {
 	{ "mremap that shrinks is the munmap of the tail", mremap_shrink },
 	{ "mlock, mlock2: EINVAL", mlock_refused },
 	{ "mlockall succeeds and skips regions", mlockall_skips },
+	{ "mlock, mlockall of a user who may lock little", locking_little },
 	{ "madvise DONTNEED: EINVAL", madvise_refused, &advice_DONTNEED },
 	{ "madvise DONTNEED_LOCKED: EINVAL", madvise_refused, &advice_DONTNEED_LOCKED },
 	{ "madvise REMOVE: EINVAL", madvise_refused, &advice_REMOVE },

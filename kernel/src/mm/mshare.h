@@ -66,6 +66,4 @@ unsigned long mshare_client_area(struct file *file, unsigned long addr,
 				 unsigned long len, unsigned long pgoff,
 				 unsigned long flags);
 
-bool file_is_mshare_region(struct file *file);
-
 #endif /* __MM_MSHARE_H */

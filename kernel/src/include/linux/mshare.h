@@ -10,6 +10,7 @@
 
 #include <linux/mm.h>
 
+struct file;
 struct mem_cgroup;
 struct mmu_gather;
 
@@ -42,6 +43,7 @@ static inline bool mshare_pud_read_only(pud_t pud)
 #endif
 }
 
+bool file_is_mshare_region(struct file *file);
 void mshare_flush_host(struct mm_struct *host);
 bool mshare_pin_allowed(struct folio *folio, unsigned int gup_flags);
 bool mshare_mm_is_client(struct mm_struct *mm);
