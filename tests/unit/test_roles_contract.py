@@ -57,6 +57,16 @@ def test_public_and_internal_names(role: Path) -> None:
     assert [name for name in read(role / "vars" / "main.yml") if not name.startswith(f"__{role.name}_")] == []
 
 
+def test_booleans_are_taken_as_such(role: Path) -> None:
+    """`-e NAME=false` gives a text, which a condition would take for true: a reboot without consent."""
+    names = [name for name, spec in options(role).items() if spec["type"] == "bool"]
+    for path in sorted((role / "tasks").glob("*.yml")):
+        for line in path.read_text().splitlines():
+            for name in names:
+                used = re.sub(rf"set {name}=", "", line)
+                assert not re.search(rf"\b{name}\b(?! \| bool)", used), f"{path.name}: {line}"
+
+
 def test_readme_has_a_heading_for_each_variable(role: Path) -> None:
     headings = re.findall(r"^#+\s.*$", (role / "README.md").read_text(), re.MULTILINE)
     words = {word for heading in headings for word in re.findall(r"\w+", heading)}
