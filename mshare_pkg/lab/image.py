@@ -174,7 +174,7 @@ def _first_boot(root: Path, raw: Path, filesystem: str, console: Path) -> None:
             *("-drive", f"file={raw},format=raw,if=virtio,cache=unsafe"),
             *("-chardev", f"file,id=console,path={console}", "-serial", "chardev:console"),
             *("-kernel", kernel, "-initrd", initrd),
-            *("-append", f"root=UUID={filesystem} console=ttyS0 panic=-1 init=/firstboot.sh"),
+            *("-append", f"root=UUID={filesystem} console=ttyS0 norandmaps panic=-1 init=/firstboot.sh"),
         ],
         doing="booting the lab's disk for the first time",
         timeout=_FIRST_BOOT_SECONDS,
