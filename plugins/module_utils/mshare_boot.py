@@ -119,11 +119,13 @@ def plan_hold(facts, release, cmdline):
     actions = []
     grub, env = facts["grub"], _env(facts)
     entry_id = flat_id(grub["entries"], release)
+    refusals = []
     if not entry_id:
-        reason = "the boot menu has no entry for the kernel %s" % release
-        return _result(
-            [refusal("menu entry", reason, "run update-grub and look at /boot/grub/grub.cfg")], [], ""
-        )
+        refusals.append(_no_entry("the boot menu has no entry for the kernel %s" % release))
+    if release != facts["release"]:  # the running one is judged by the preflight
+        refusals += _file_refusals(facts, release)
+    if refusals:
+        return _result(refusals, [], "")
     if facts["before"] is None:
         before = {
             "schema": 1,
@@ -182,6 +184,10 @@ def held_problems(facts, release, cmdline):
 def plan_arm(facts, release, build_id, deadline_s):
     """Make the next boot, and only that, a trial of a release. Its files and the way back are checked first.
 
+    The way back is the saved default. Where that is the release itself (a rollback that waited for consent),
+    the running kernel becomes the default again first. Nothing is armed where the running kernel is itself on
+    trial, from the release: the next boot ends that.
+
     Args:
         facts: of the host.
         release, build_id: the kernel on trial; the build id may be empty when it is not known.
@@ -190,7 +196,11 @@ def plan_arm(facts, release, build_id, deadline_s):
     grub, env = facts["grub"], _env(facts)
     entry = entry_for(grub["entries"], release)
     saved = find(grub["entries"], env.get("saved_entry", ""))
-    refusals = _arm_refusals(facts, release, entry, saved)
+    is_saved = saved is not None and saved["release"] == release
+    if is_saved and _trial_runs(facts) and facts["release"] != release:
+        return _result([], [], "%s is the default, from which %s is on trial" % (release, facts["release"]))
+    back = entry_for(grub["entries"], facts["release"]) if is_saved else saved
+    refusals = _arm_refusals(facts, release, entry, back)
     if refusals:
         return _result(refusals, [], "")
     trial = {
@@ -199,8 +209,8 @@ def plan_arm(facts, release, build_id, deadline_s):
         "build_id": build_id,
         "armed_boot_id": facts["boot_id"],
         "entry": entry["id"],
-        "previous_entry": saved["id"],
-        "previous_release": saved["release"],
+        "previous_entry": back["id"],
+        "previous_release": back["release"],
         "deadline_s": deadline_s,
     }
     actions = []
@@ -208,28 +218,48 @@ def plan_arm(facts, release, build_id, deadline_s):
         actions.append({"do": "write", "path": TRIAL, "content": _json(trial)})
     if not facts["guard_enabled"]:
         actions.append(ENABLE_GUARD)
-    if env.get("next_entry") != entry["id"]:
-        actions.append({"do": "env", "set": {"next_entry": entry["id"]}, "unset": []})
+    wanted = {"saved_entry": back["id"], "next_entry": entry["id"]}
+    change = {name: value for name, value in wanted.items() if env.get(name) != value}
+    if change:
+        actions.append({"do": "env", "set": change, "unset": []})
     return _result([], actions, "the trial of %s is armed already" % release)
 
 
-def _arm_refusals(facts, release, entry, saved):
-    refusals = []
+def _no_entry(reason):
+    return refusal("menu entry", reason, "run update-grub and look at /boot/grub/grub.cfg")
+
+
+def _file_refusals(facts, release):
+    """Why a kernel that does not run must not be started: its files in /boot."""
     kernel = facts["kernels"].get(release)
+    refusals = []
     if kernel is None or kernel["vmlinuz_bytes"] == 0:
-        refusals.append(
-            refusal("kernel file", "/boot/vmlinuz-%s is missing or empty" % release, "install its package")
-        )
-    if entry is None:
-        reason = "the boot menu has no top-level entry for %s" % release
-        refusals.append(refusal("menu entry", reason, "run update-grub and look at /boot/grub/grub.cfg"))
-    elif entry["initrd"] and (kernel is None or kernel["initrd_bytes"] == 0):
+        reason = "/boot/vmlinuz-%s is missing or empty" % release
+        refusals.append(refusal("kernel file", reason, "install its package"))
+    named = any(one["initrd"] for one in facts["grub"]["entries"] if one["release"] == release)
+    if named and (kernel is None or kernel["initrd_bytes"] == 0):
         reason = "the entry for %s names an initramfs that is missing or empty" % release
         refusals.append(refusal("initramfs", reason, "run update-initramfs -c -k %s" % release))
+    return refusals
+
+
+def _reboots_after_panic(args):
+    seconds = [word.partition("=")[2] for word in args if word.startswith("panic=")]
+    return bool(seconds) and seconds[-1].isdigit() and int(seconds[-1]) > 0
+
+
+def _arm_refusals(facts, release, entry, back):
+    refusals = []
+    if entry is None:
+        refusals.append(_no_entry("the boot menu has no top-level entry for %s" % release))
+    elif not _reboots_after_panic(entry["args"]):
+        reason = "the entry for %s has no panic=SECONDS: a failed trial would wait for ever" % release
+        refusals.append(refusal("panic", reason, "put panic=10 into the words for the kernel's command line"))
+    refusals += _file_refusals(facts, release)
     if not (facts["grub"]["saved_default"] and facts["grub"]["one_shot"]):
         reason = "grub.cfg does not boot one-shot and saved entries"
         refusals.append(refusal("saved default", reason, "run the step that holds the default first"))
-    if saved is None or saved["release"] not in facts["kernels"] or saved["release"] == release:
+    if back is None or back["release"] not in facts["kernels"] or back["release"] == release:
         reason = "the saved default is not another installed kernel: there is no way back from a failed trial"
         refusals.append(refusal("way back", reason, "hold the running kernel as the saved default first"))
     if not facts["guard"]:
@@ -264,8 +294,7 @@ def plan_commit(facts, release, build_id, need_mshare):
         )
     entry = entry_for(facts["grub"]["entries"], release)
     if entry is None:
-        reason = "the boot menu has no top-level entry for %s" % release
-        refusals.append(refusal("menu entry", reason, "run update-grub and look at /boot/grub/grub.cfg"))
+        refusals.append(_no_entry("the boot menu has no top-level entry for %s" % release))
     if refusals:
         return _result(refusals, [], "")
     actions = []

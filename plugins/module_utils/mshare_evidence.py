@@ -76,7 +76,8 @@ def collect(facts, run, trial_path):
         trial_path: the trial file; its age tells new panics from old ones.
 
     Returns:
-        A dict: `reason`, `lines` (the last of pstore or of the journal), `failed_boots`, `journal_boots`.
+        A dict: `reason`, `lines` (the last of pstore or of the journal), `journal_boots` (those since that
+        wrote to it).
     """
     trial = facts["trial"]
     taken = (facts["grub"]["env"] or {}).get("next_entry", "") != trial["entry"]
@@ -96,6 +97,5 @@ def collect(facts, run, trial_path):
     return {
         "reason": reason_of(trial, taken, boots, panics[-1] if panics else ""),
         "lines": lines,
-        "failed_boots": max(len(boots), 1) if taken else 0,
         "journal_boots": boots,
     }

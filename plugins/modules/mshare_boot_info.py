@@ -79,7 +79,7 @@ region_users:
   type: list
   elements: dict
 fallback:
-  description: C(reason), C(lines) and C(failed_boots) of a trial that the host has fallen back from, else
+  description: C(reason), C(lines) and C(journal_boots) of a trial that the host has fallen back from, else
     null.
   returned: always
   type: dict

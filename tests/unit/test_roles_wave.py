@@ -33,6 +33,17 @@ HOSTS: dict[str, dict[str, Any]] = {
     "committed": {"phases": ["committed"], "sound": True, "back": True},
     "interrupted": {"phases": ["trial"], "sound": True, "back": True},
 }
+#: The same for a rollback, whose role asks twice before it touches anything; and what runs then.
+OURS = "6.12.117-mshare1-vm"
+BACK: dict[str, dict[str, Any]] = {
+    "goes": {"phases": ["other", "other", "trial"], "runs": [OURS, OURS, "stock"], "back": True},
+    "on-trial": {"phases": ["other", "other", "committed"], "runs": [OURS, OURS, "stock"], "back": True},
+    "is-there": {"phases": ["other"], "runs": ["stock"], "back": True},
+    "panics": {"phases": ["other", "other", "fallen_back"], "runs": [OURS], "back": True},
+    "fell-before": {"phases": ["fallen_back"], "runs": [OURS], "back": True},
+    "by-hand": {"phases": ["other"], "runs": [OURS], "back": True},
+    "hangs": {"phases": ["other"], "runs": [OURS], "back": False},
+}
 
 #: Stands in for a module: notes its call, and answers by the host's variables.
 ACTION = """
@@ -49,10 +60,13 @@ class ActionModule(ActionBase):
         if name == "mshare_reboot" and not task_vars["back"]:
             return {"failed": True, "msg": "timed out"}
         seen = min(calls.count("mshare_boot_info"), len(task_vars["phases"]) - 1)
-        facts = {"release": "the kernel that runs", "build_id": "cc"}
-        told = {"reason": "it panicked", "failed_boots": 1, "lines": []}
+        runs = task_vars.get("runs", ["the kernel that runs"])
+        facts = {"release": runs[min(seen, len(runs) - 1)], "build_id": "cc", "kernels": {}}
+        facts["trial"] = {"release": "stock"}
         phase = task_vars["phases"][seen]
-        return {"changed": False, "phase": phase, "refusals": [], "facts": facts, "fallback": told}
+        told = {"reason": "it panicked", "lines": []} if phase == "fallen_back" else None
+        answer = {"changed": False, "phase": phase, "refusals": [], "facts": facts, "fallback": told}
+        return {**answer, "stock_release": "stock", "region_users": []}
 """
 ACTIONS = ("mshare_boot_info", "mshare_boot", "mshare_packages", "mshare_reboot")
 GATE = """
@@ -63,10 +77,8 @@ GATE = """
 """
 
 
-@pytest.fixture(scope="module")
-def wave(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, list[str]]]:
-    """One run of playbooks/deploy.yml: what it printed, and the calls that each host got."""
-    place = tmp_path_factory.mktemp("wave")
+def played(place: Path, book: str, hosts: dict[str, dict[str, Any]]) -> tuple[str, dict[str, list[str]]]:
+    """One run of a playbook that fails: what it printed, and the calls that each host got."""
     ours, fleet = project_root(), place / "ansible_collections/mshare/fleet"
     for name in ("roles", "playbooks", "plugins", "meta"):
         shutil.copytree(ours / name, fleet / name)
@@ -75,7 +87,8 @@ def wave(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, list[
     for name in ACTIONS:
         (fleet / f"plugins/action/{name}.py").write_text(ACTION)
     (fleet / "roles/mshare_verify/tasks/main.yml").write_text(GATE)
-    (fleet / "roles/mshare_repo/tasks/main.yml").write_text("")
+    for name in ("mshare_repo", "mshare_mount", "mshare_regions"):
+        (fleet / f"roles/{name}/tasks/main.yml").write_text("")
     reboot = fleet / "roles/mshare_kernel/tasks/reboot.yml"
     stood_in, found = re.subn(
         r"ansible\.builtin\.reboot:\n(?: {8}.*\n)+", "mshare.fleet.mshare_reboot:\n", reboot.read_text()
@@ -92,18 +105,27 @@ def wave(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, list[
         "calls": str(place / "calls"),
         "mshare_kernel_build_json": str(place / "build.json"),
         "mshare_kernel_reboot_ok": True,
-        "mshare_waves": ["100%"],
     }
     (place / "inventory.yml").write_text(
-        yaml.safe_dump({"mshare_hosts": {"hosts": HOSTS, "vars": variables}})
+        yaml.safe_dump({"mshare_hosts": {"hosts": hosts, "vars": variables}})
     )
     env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(place), "ANSIBLE_FORKS": "4"}
     argv = [Path(sys.executable).parent / "ansible-playbook", "-i", "inventory.yml"]
-    argv += [fleet / "playbooks/deploy.yml"]
+    argv += ["-e", '{"mshare_waves": ["100%"]}', fleet / f"playbooks/{book}.yml"]
     done = subprocess.run(argv, check=False, cwd=place, env=env, capture_output=True, text=True)
     assert done.returncode != 0, done.stdout
     calls = {path.name: path.read_text().splitlines() for path in (place / "calls").iterdir()}
     return done.stdout + done.stderr, calls
+
+
+@pytest.fixture(scope="module")
+def wave(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, list[str]]]:
+    return played(tmp_path_factory.mktemp("wave"), "deploy", HOSTS)
+
+
+@pytest.fixture(scope="module")
+def back(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, list[str]]]:
+    return played(tmp_path_factory.mktemp("back"), "rollback", BACK)
 
 
 def test_who_passes_is_committed_and_nobody_else(wave: tuple[str, dict[str, list[str]]]) -> None:
@@ -147,4 +169,33 @@ def test_each_host_that_is_not_committed_is_told(
     wave: tuple[str, dict[str, list[str]]], host: str, said: str
 ) -> None:
     output, _ = wave
+    assert said in " ".join(output.split()), host
+
+
+def test_a_rollback_tries_the_stock_kernel(back: tuple[str, dict[str, list[str]]]) -> None:
+    """Packages stay on all hosts of the wave, as one of them has failed."""
+    _, calls = back
+    asked, tried = ["mshare_boot_info"] * 2, ["mshare_boot armed", "mshare_reboot"]
+    assert calls["goes"] == [*asked, *tried, "mshare_boot_info", "mshare_boot committed"]
+    assert calls["on-trial"] == [*asked, *tried, "mshare_boot_info"]
+    assert calls["is-there"] == asked
+    assert calls["panics"] == calls["by-hand"] == [*asked, *tried, "mshare_boot_info", "mshare_boot held"]
+    assert calls["fell-before"] == [*asked, "mshare_boot held"]
+    assert calls["hangs"] == [*asked, *tried]
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("panics", "panics has fallen back: it panicked"),
+        ("panics", "the trial of stock is over"),
+        ("fell-before", "fell-before has fallen back: it panicked"),
+        ("by-hand", f"by-hand has fallen back: it runs {OURS}"),
+        ("hangs", "hangs did not come back within 900 s of its reboot (timed out)"),
+    ],
+)
+def test_each_host_that_a_rollback_does_not_reach_is_told(
+    back: tuple[str, dict[str, list[str]]], host: str, said: str
+) -> None:
+    output, _ = back
     assert said in " ".join(output.split()), host
