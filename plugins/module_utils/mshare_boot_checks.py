@@ -22,7 +22,9 @@ def refusal(check, reason, remedy):
 
 
 def declared_mib(regions):
-    """MiB of objects that declared regions hold, rounded up.
+    """MiB of memory that the objects of declared regions take, rounded up.
+
+    Files do not count, as their pages can be written back, nor do huge pages, which are set aside already.
 
     Args:
         regions: dicts as in `mshare_regions_list`; absent ones count nothing.
@@ -35,6 +37,7 @@ def declared_mib(regions):
         for region in regions
         if region.get("state") != "absent"
         for one in region.get("objects") or []
+        if one.get("type") not in ("file", "hugetlb")
     )
     return -(-total // 2**20)
 
@@ -52,7 +55,8 @@ def preflight(facts, release, min_boot_mib, regions_mib):
         A list of refusals; empty when the host is fit.
     """
     return (
-        _bootloader(facts)
+        _firmware(facts)
+        + _bootloader(facts)
         + _environment_block(facts)
         + _running_kernel(facts)
         + _space(facts, release, min_boot_mib)
@@ -84,6 +88,13 @@ def _bootloader(facts):
             refusal("bootloader", reason, "boot the host through GRUB (not kexec or another loader)")
         )
     return refusals
+
+
+def _firmware(facts):
+    if not facts["uefi"]:
+        return []
+    reason = "the host was started by UEFI, for which this project's kernels are neither built nor signed"
+    return [refusal("firmware", reason, "start it by BIOS, or keep it out of the rollout")]
 
 
 def _environment_block(facts):

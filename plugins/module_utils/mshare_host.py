@@ -119,8 +119,10 @@ def _device_kind(reader, device):
     base = "/sys/dev/block/" + device
     if device.startswith("0:") or not reader.exists(base):
         return "none"
+    # A partition of an array has no directory of these, but the array, whose directory holds the partition's.
+    whole = os.path.realpath(reader.path(base)) if reader.exists(base + "/partition") else None
     for name, kind in (("dm", "device-mapper"), ("md", "raid")):
-        if reader.exists(base + "/" + name):
+        if reader.exists(base + "/" + name) or (whole and os.path.exists(os.path.join(whole, "..", name))):
             return kind
     return "plain"
 
@@ -239,9 +241,9 @@ def read_host(root="/"):
 
     Returns:
         A dict of JSON values: release, boot_id, build_id, boot_image (the release that GRUB was told to
-        load), uptime_s, filesystems (msharefs known), msharefs mounts, kernels (files in /boot), boot (its
-        file system), grub, memory, packages (ours and kernels), auto (those that apt calls automatic),
-        kernel_package, guard, trial, before.
+        load), uefi (firmware started it so), uptime_s, filesystems (msharefs known), msharefs mounts, kernels
+        (files in /boot), boot (its file system), grub, memory, packages (ours and kernels), auto (those that
+        apt calls automatic), kernel_package, guard, trial, before.
     """
     reader = Reader(root)
     mounts = mounts_of(reader.text("/proc/self/mountinfo"))
@@ -263,6 +265,7 @@ def read_host(root="/"):
         "boot_id": reader.text("/proc/sys/kernel/random/boot_id").strip(),
         "build_id": build_id_of(reader.data("/sys/kernel/notes") or b""),
         "boot_image": release_of(image.group(1)) if image else "",
+        "uefi": reader.exists("/sys/firmware/efi"),
         "uptime_s": float(uptime[0]) if uptime else 0.0,
         "filesystem_known": "msharefs" in reader.text("/proc/filesystems").split(),
         "mounts": [mount for mount in mounts if mount["type"] == "msharefs"],

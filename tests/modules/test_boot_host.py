@@ -88,6 +88,20 @@ def test_device_mapper_is_seen(tmp_path: Path) -> None:
     assert mshare_host.read_host(root)["grub"]["filesystem"]["device_kind"] == "device-mapper"
 
 
+def test_a_partition_of_an_array_is_no_plain_device(tmp_path: Path) -> None:
+    root = tree(
+        tmp_path,
+        {
+            "proc/self/mountinfo": "22 1 259:1 / / rw - ext4 /dev/md126p1 rw\n",
+            "sys/devices/md126/md/level": "raid1\n",
+            "sys/devices/md126/md126p1/partition": "1\n",
+            "sys/dev/block/x": "",
+        },
+    )
+    (tmp_path / "sys/dev/block/259:1").symlink_to("../../devices/md126/md126p1")
+    assert mshare_host.read_host(root)["grub"]["filesystem"]["device_kind"] == "raid"
+
+
 def test_the_longest_mount_point_holds_a_path() -> None:
     mounts = mshare_host.mounts_of("1 0 1:1 / / rw - ext4 a rw\n2 1 1:2 / /boot ro - ext4 b rw\n")
     assert mshare_host.mount_of(mounts, "/boot/grub")["source"] == "b"

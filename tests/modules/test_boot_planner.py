@@ -70,6 +70,7 @@ def test_memory_of_declared_regions() -> None:
         {"name": "a", "size": "4G", "objects": [{"size": "64M"}, {"offset": "1G", "size": "1M"}]},
         {"name": "b", "objects": [{"size": 4096}]},
         {"name": "c", "objects": None},
+        {"name": "d", "objects": [{"size": "1T", "type": "file"}, {"size": "1G", "type": "hugetlb"}]},
         {"name": "gone", "state": "absent", "objects": [{"size": "1T"}]},
     ]
     assert mshare_boot_checks.declared_mib(regions) == 66
