@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from .mshare_region_errors import BadInput, NoMshare, Refused, RegionError
-from .mshare_sizes import parse_size, round_up
+from .mshare_sizes import parse_mode, parse_size, round_up
 
 #: What the mount has where /proc/self/mountinfo does not show an option; 0 is "no limit" for the last two.
 DEFAULTS = {"mode": 0o1777, "uid": 0, "gid": 0, "size": 0, "nr_regions": 0}
@@ -19,7 +19,7 @@ def desired_options(arguments, user, group, page):
     given = {key: value for key, value in arguments.items() if value is not None}
     options = {}
     if "mode" in given:
-        options["mode"] = _mode(given["mode"])
+        options["mode"] = parse_mode(given["mode"], 0o7777, "mount option mode")
     for key, look_up in (("uid", user), ("gid", group)):
         if key in given:
             options[key] = _number(given[key], key, look_up)
@@ -85,16 +85,6 @@ def plan(state, desired, facts):
     now = found_options(top["options"])
     change = {key: value for key, value in desired.items() if now[key] != value}
     return [{"do": "remount", "options": option_text(change)}] if change else []
-
-
-def _mode(value):
-    try:
-        mode = value if isinstance(value, int) and not isinstance(value, bool) else int(str(value), 8)
-    except ValueError:
-        mode = -1
-    if not 0 <= mode <= 0o7777:
-        raise BadInput("mount option mode: found %r" % (value,), "write it in octal, such as '1777'")
-    return mode
 
 
 def _number(value, key, look_up):

@@ -11,7 +11,7 @@ import pwd
 from .mshare_fdinfo import DELETED
 from .mshare_region_errors import BadInput
 from .mshare_region_names import check_name
-from .mshare_sizes import format_size, parse_size
+from .mshare_sizes import format_size, parse_mode, parse_size
 
 KEYS = ("name", "size", "owner", "group", "mode", "state", "force", "objects")
 OBJECT_KEYS = ("offset", "size", "type", "access", "path")
@@ -41,7 +41,7 @@ def declaration(arguments, page):
         "size": _region_size(given["size"], name) if "size" in given else None,
         "owner": _id(given["owner"], name, "owner", _uid) if "owner" in given else None,
         "group": _id(given["group"], name, "group", _gid) if "group" in given else None,
-        "mode": _mode(given["mode"], name) if "mode" in given else None,
+        "mode": parse_mode(given["mode"], 0o777, "region %s: mode" % name) if "mode" in given else None,
         "objects": _objects(given["objects"], name, page) if "objects" in given else None,
     }
 
@@ -95,19 +95,6 @@ def _id(value, name, what, look_up):
             "region %s: %s %r is not known on this host" % (name, what, value),
             "create it first, or give a number",
         ) from error
-
-
-def _mode(value, name):
-    """Permission bits: an int is taken as it is (YAML reads 0660 as octal), a text is read as octal."""
-    try:
-        mode = value if isinstance(value, int) and not isinstance(value, bool) else int(str(value), 8)
-    except ValueError:
-        mode = -1
-    if not 0 <= mode <= 0o777:
-        raise BadInput(
-            "region %s: mode is %r" % (name, value), "write permission bits in octal, such as '0660'"
-        )
-    return mode
 
 
 def _objects(values, name, page):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Sizes as people write them. Units are binary: 1K, 1KB and 1KiB are all 1024 bytes."""
+"""Sizes and modes as people write them. Units are binary: 1K, 1KB and 1KiB are all 1024 bytes."""
 
 from __future__ import annotations
 
@@ -31,6 +31,28 @@ def parse_size(value, what="size"):
     if parts % 10 ** len(fraction):
         raise BadInput("%s: %r is not a whole number of bytes" % (what, value), "write it in a smaller unit")
     return parts // 10 ** len(fraction)
+
+
+def parse_mode(value, most, what="mode"):
+    """Permission bits as a number, at most `most`, of octal text such as "0660".
+
+    `what` names it in the error. YAML makes the number 432 of 0660 without quotes, which is taken. It makes
+    440 of 440, which is 0670: a number that gives a class of users more than the class before it was meant
+    in octal, and is refused.
+
+    Raises BadInput.
+    """
+    mode, wanted = -1, "write permission bits in octal and in quotes, such as '0660'"
+    if isinstance(value, int) and not isinstance(value, bool):
+        user, group, other = value >> 6 & 7, value >> 3 & 7, value & 7
+        if group & ~user or other & ~group:
+            raise BadInput("%s is the number %d, in octal %04o" % (what, value, value), wanted)
+        mode = value
+    elif re.fullmatch("(0o)?[0-7]+", str(value)):
+        mode = int(value, 8)
+    if not 0 <= mode <= most:
+        raise BadInput("%s is %r" % (what, value), wanted)
+    return mode
 
 
 def format_size(size):

@@ -10,7 +10,7 @@ import pytest
 from plugins.module_utils.mshare_fdinfo import parse_fdinfo
 from plugins.module_utils.mshare_region_errors import BadInput, RegionError
 from plugins.module_utils.mshare_region_names import from_instance, unit_name
-from plugins.module_utils.mshare_sizes import format_size, parse_size, round_up
+from plugins.module_utils.mshare_sizes import format_size, parse_mode, parse_size, round_up
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,17 @@ def test_what_is_no_size_is_named(text: object) -> None:
     with pytest.raises(BadInput) as bad:
         parse_size(text)
     assert repr(text) in bad.value.message
+
+
+@pytest.mark.parametrize("value", ["0660", "660", "0o660", 0o660])
+def test_modes(value: object) -> None:
+    assert parse_mode(value, 0o777) == 0o660
+
+
+@pytest.mark.parametrize("value", [440, 660, 1777, -1, True, "8", "rw", "", None, "1777"])
+def test_what_is_no_mode_is_named(value: object) -> None:
+    with pytest.raises(BadInput, match=r"^mode is .*in octal and in quotes"):
+        parse_mode(value, 0o777)
 
 
 def test_sizes_are_shown_exactly() -> None:
