@@ -64,6 +64,8 @@ commands:
   elements: list
 """
 
+import os
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mshare.fleet.plugins.module_utils import mshare_packages as packages
 from ansible_collections.mshare.fleet.plugins.module_utils.mshare_host import packages_of
@@ -123,6 +125,8 @@ def main():
             if code != 0:
                 said = (err.strip() or out.strip())[-2000:]
                 module.fail_json(msg="%s: exit code %d: %s" % (" ".join(argv), code, said), rc=code, **result)
+        # A loss of power from here on finds on the disk what apt, update-grub and the initramfs wrote.
+        os.sync()
         after = read_installed()
         if module.params["state"] == "present":
             left = packages.missing(after, module.params["versions"])

@@ -24,6 +24,18 @@ WantedBy=multi-user.target
 #: Reads the word back, in another process.
 READ = f"import mmap,os; f=os.open('{PATH}', 0); m=mmap.mmap(f, os.fstat(f).st_size, 1, 1); print(m[0:8])"
 
+#: Bytes that a process touches to see whom they are charged to: half of the region's object.
+TOUCHED = 32 << 20
+#: Touches them by storing, page by page, in a cgroup of its own.
+TOUCH = f"""\
+import mmap, os
+f = os.open('{PATH}', os.O_RDWR)
+m = mmap.mmap(f, os.fstat(f).st_size, mmap.MAP_SHARED)
+for at in range({TOUCHED}, {2 * TOUCHED}, mmap.PAGESIZE):
+    m[at] = 1
+print(open('/proc/self/cgroup').read().strip())
+"""
+
 
 def install(machine: Machine) -> None:
     """Put the unit on a machine, enabled and started."""
@@ -50,3 +62,15 @@ def check(machine: Machine) -> None:
     assert 0 < started(machine, REGION) <= started(machine, UNIT)
     assert machine.out("systemctl", "show", "--value", "-p", "Slice", REGION) == "mshare-regions.slice"
     assert "database" in machine.out("python3", "-c", READ)
+
+
+def _charged(machine: Machine) -> int:
+    return int(machine.out("cat", "/sys/fs/cgroup/mshare.slice/mshare-regions.slice/memory.current"))
+
+
+def check_charged(machine: Machine) -> None:
+    """What another process is the first to touch in the region is charged to the slice of regions."""
+    before = _charged(machine)
+    cgroup = machine.out("python3", "-c", TOUCH)
+    assert "mshare-regions.slice" not in cgroup
+    assert _charged(machine) - before >= 0.9 * TOUCHED
