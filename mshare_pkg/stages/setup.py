@@ -47,11 +47,13 @@ def install_packages(missing: list[str]) -> None:
     """
     if not missing:
         return
-    install = ["apt-get", "install", "--yes", "--no-install-recommends", *missing]
+    what = ["install", "--yes", "--no-install-recommends", *missing]
+    # A machine that was just made may be busy with its own updates.
+    install = ["apt-get", *what, "-o", "DPkg::Lock::Timeout=300"]
     if os.geteuid() != 0:
         raise InfraError(
             f"{len(missing)} Debian packages are missing: {' '.join(missing)}",
-            f"sudo apt-get update && sudo {shlex.join(install)}",
+            f"sudo apt-get update && sudo apt-get {shlex.join(what)}",
         )
     print(f"setup: installing {' '.join(missing)}", flush=True)
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
@@ -85,7 +87,7 @@ def ensure_packages(root: Path) -> None:
     if shutil.which("dpkg-query") is None:
         raise InfraError(
             "the controller is no Debian machine: dpkg-query is not there",
-            "use Debian 12 or newer, for example in a container; packages.txt lists what is needed",
+            "use Debian 12, for example in a container; packages.txt lists what is needed",
         )
     refresh_lists()
     install_packages(missing_packages(wanted))
