@@ -3,6 +3,7 @@
  * Memory cgroups: the region's creator is charged, whoever touches; limits hold.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -328,6 +329,32 @@ static void use_after_limit(u64 size)
 	CHECK_OK(unlink(in_mnt("a")));
 }
 
+/* From now on. */
+static int log_open(void)
+{
+	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	CHECK_OK(fd);
+	CHECK_OK(lseek(fd, 0, SEEK_END));
+	return fd;
+}
+
+/* The messages since then that have that text. */
+static int log_count(int fd, const char *text)
+{
+	char line[8192];
+	int count = 0;
+	ssize_t len;
+
+	while ((len = read(fd, line, sizeof(line) - 1)) > 0 || errno == EPIPE) {
+		line[len > 0 ? len : 0] = 0;
+		count += !!strstr(line, text);
+	}
+	CHECK(errno == EAGAIN);
+	close(fd);
+	return count;
+}
+
 /*
  * Many processes outside do not push the group over its limit: once the creator, the only one that
  * can be killed for it, is gone, each of them is told.
@@ -336,7 +363,7 @@ static void limit_and_others(void)
 {
 	struct plan by_creator = { "creator", 64 * MIB }, by_other = { "toucher", 64 * MIB };
 	pid_t creator, touchers[CLIENTS];
-	int i;
+	int log = log_open(), reports, i;
 
 	need_groups();
 	group_new("toucher");
@@ -344,6 +371,8 @@ static void limit_and_others(void)
 	for (i = 0; i < CLIENTS; i++)
 		join_ok(touchers[i]);
 	join_signal(creator, SIGKILL);
+	reports = log_count(log, "no killable processes");
+	CHECK_MSG(reports < CLIENTS / 2, "%d reports in the log", reports);
 	CHECK(group_get("toucher", "memory.current") < 8 * (long)MIB);
 	use_after_limit(by_creator.size);
 	group_remove("creator");
@@ -370,10 +399,13 @@ static void limit_and_own(void)
 
 static void eat(void *arg)
 {
-	char *p = arg, *own;
+	char *p = arg, *read_only, *own;
 	u64 i;
 
 	get(p);
+	/* Not VM_SHARED: what the reaper looks for. */
+	read_only = region_map(region_open("a", O_RDONLY), PROT_READ);
+	get(read_only);
 	enter("eater");
 	own = mmap(NULL, 64 * MIB, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CHECK_OK(own);
