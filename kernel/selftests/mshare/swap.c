@@ -392,6 +392,11 @@ static void under_pressure_of_others(void)
 	work_with_limit(GROUP "/memory.max", GROUPS);
 }
 
+static void held_back_for_others(void)
+{
+	work_with_limit(GROUP "/memory.high", GROUPS);
+}
+
 static const int will_need = MADV_WILLNEED, populate = MADV_POPULATE_READ;
 
 static const struct test_case cases[] = {
@@ -410,6 +415,8 @@ static const struct test_case cases[] = {
 	{ "four writers under reclaim", under_pressure, .slow = 5 },
 	{ "four writers outside of the group that is charged", under_pressure_of_others,
 	  .slow = 5 },
+	{ "memory.high of the group that is charged, and four writers outside",
+	  held_back_for_others, .slow = 5 },
 };
 
 int main(int argc, char **argv)

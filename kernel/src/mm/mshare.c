@@ -33,6 +33,7 @@
 #include <linux/sched/mm.h>
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
+#include <linux/swap.h>
 
 #include <asm/pgalloc.h>
 #include <asm/tlb.h>
@@ -97,9 +98,31 @@ struct mem_cgroup *mshare_charge_start(struct mshare_region *region)
 	return set_active_memcg(region->memcg);
 }
 
+/*
+ * Who charges a cgroup beyond its memory.high brings it back on the way to user
+ * space, but only the one that it is in. For another one it is done here.
+ */
+static void reclaim_over_high(struct mem_cgroup *memcg)
+{
+	if (current->mm && mm_match_cgroup(current->mm, memcg))
+		return;
+	do {
+		if (page_counter_read(&memcg->memory) <=
+		    READ_ONCE(memcg->memory.high))
+			continue;
+		memcg_memory_event(memcg, MEMCG_HIGH);
+		try_to_free_mem_cgroup_pages(memcg, MEMCG_CHARGE_BATCH,
+					     GFP_KERNEL,
+					     MEMCG_RECLAIM_MAY_SWAP, NULL);
+	} while ((memcg = parent_mem_cgroup(memcg)));
+}
+
 void mshare_charge_end(struct mem_cgroup *old)
 {
-	set_active_memcg(old);
+	struct mem_cgroup *memcg = set_active_memcg(old);
+
+	if (memcg)
+		reclaim_over_high(memcg);
 }
 
 static bool client_is_foreign(struct vm_area_struct *vma)
@@ -262,7 +285,7 @@ static vm_fault_t client_fault(struct vm_area_struct *vma,
 		if (flags & FAULT_FLAG_RETRY_NOWAIT) {
 			if (!mmap_read_trylock(host))
 				return VM_FAULT_RETRY;
-		} else if (fault_flag_allow_retry_first(flags) &&
+		} else if ((flags & FAULT_FLAG_ALLOW_RETRY) &&
 			   (flags & FAULT_FLAG_KILLABLE)) {
 			if (mmap_read_lock_killable(host)) {
 				release_client(vma, flags);

@@ -93,6 +93,7 @@ static bool file_has_page_cache(struct file *file)
 
 	if (!S_ISREG(file_inode(file)->i_mode) || !file->f_op->mmap ||
 	    is_file_hugepages(file) || IS_DAX(file_inode(file)) ||
+	    file_inode(file)->i_sb->s_mtd ||
 	    IS_PRIVATE(file_inode(file)) || secretmem_mapping(mapping))
 		return false;
 	/* Not sysfs, whose files have the operations of ramfs. */
@@ -174,7 +175,9 @@ static int map_object_file(struct vm_area_struct *object, struct file *file)
 
 	object->vm_file = get_file(file);
 	error = mmap_file(file, object);
-	if (!error && (!object->vm_ops || !object->vm_ops->fault ||
+	/* Another file than the one that was checked: FUSE can do that. */
+	if (!error && (object->vm_file != file || !object->vm_ops ||
+		       !object->vm_ops->fault ||
 		       object->vm_flags & (VM_IO | VM_PFNMAP | VM_MIXEDMAP))) {
 		vma_close(object);
 		error = -ENODEV;
@@ -711,7 +714,8 @@ void mshare_region_show(struct seq_file *m, struct mshare_region *region)
  * @end: offset of the last byte
  * @datasync: as for fdatasync()
  *
- * Return: 0, or the first error; the others are written all the same.
+ * Return: 0, or the first error; the others are written all the same, unless
+ * the caller is killed.
  */
 int mshare_region_sync(struct mshare_region *region, loff_t start, loff_t end,
 		       int datasync)
@@ -724,7 +728,8 @@ int mshare_region_sync(struct mshare_region *region, loff_t start, loff_t end,
 	int error = 0, ret;
 	loff_t pos;
 
-	mmap_read_lock(host);
+	if (mmap_read_lock_killable(host))
+		return -EINTR;
 	while (addr <= last && (object = find_vma(host, addr)) &&
 	       object->vm_start <= last) {
 		addr = max(addr, object->vm_start);
@@ -740,7 +745,8 @@ int mshare_region_sync(struct mshare_region *region, loff_t start, loff_t end,
 		fput(file);
 		if (!error)
 			error = ret;
-		mmap_read_lock(host);
+		if (mmap_read_lock_killable(host))
+			return error ?: -EINTR;
 	}
 	mmap_read_unlock(host);
 	return error;
