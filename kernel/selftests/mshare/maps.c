@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -195,6 +196,61 @@ static void pagemap_entries(void)
 	kill_join(pid);
 }
 
+/* Of <linux/fs.h>, Linux 6.7; Debian 12's headers are older. */
+struct scan_range {
+	u64 start, end, categories;
+};
+
+struct scan {
+	u64 size, flags, start, end, walk_end, vec, vec_len, max_pages;
+	u64 category_inverted, category_mask, category_anyof_mask, return_mask;
+};
+
+#define SCAN			_IOWR('f', 16, struct scan)
+enum scan_flag { SCAN_WRITE_PROTECT = 1, SCAN_ALL_OR_NOTHING = 2 };
+enum scan_category { SCAN_WRITTEN = 2, SCAN_PRESENT = 8 };
+
+/* Finds the pages that are there; cannot protect them, which would be for everyone. */
+static void pagemap_scanned(void)
+{
+	struct scan_range found[4] = { };
+	struct scan scan = { .size = sizeof(scan), .vec = (uintptr_t)found,
+			     .vec_len = ARRAY_SIZE(found), .category_mask = SCAN_PRESENT,
+			     .return_mask = SCAN_PRESENT };
+	char *p, *q;
+	int fd, map;
+
+	p = simple_region("a", MIB, &fd);
+	put(p + PAGE, 1);
+	put(p + 2 * PAGE, 1);
+	put(p + 7 * PAGE, 1);
+	q = region_map(fd, RW);
+	get(q + PAGE);
+	map = open("/proc/self/pagemap", O_RDONLY);
+	CHECK_OK(map);
+	scan.start = (uintptr_t)q;
+	scan.end = scan.start + MIB;
+	if (ioctl(map, SCAN, &scan) == -1 && errno == ENOTTY)
+		test_skip("the kernel has no PAGEMAP_SCAN");
+	CHECK(ioctl(map, SCAN, &scan) == 2);
+	CHECK(found[0].start == scan.start + PAGE && found[0].end == scan.start + 3 * PAGE);
+	CHECK(found[1].start == scan.start + 7 * PAGE && found[1].end == scan.start + 8 * PAGE);
+	CHECK(found[0].categories == SCAN_PRESENT && found[1].categories == SCAN_PRESENT);
+
+	/* Whatever is not protected is written, also where there is nothing. */
+	scan.category_mask = SCAN_WRITTEN;
+	scan.return_mask = SCAN_WRITTEN;
+	scan.flags = SCAN_WRITE_PROTECT | SCAN_ALL_OR_NOTHING;
+	CHECK_ERR(ioctl(map, SCAN, &scan), EPERM);
+	scan.flags = SCAN_WRITE_PROTECT;
+	CHECK(ioctl(map, SCAN, &scan) == 0);
+	scan.flags = 0;
+	CHECK(ioctl(map, SCAN, &scan) == 1);
+	CHECK(found[0].start == scan.start && found[0].end == scan.end);
+	put(p + PAGE, 2);
+	CHECK(get(q + PAGE) == 2);
+}
+
 static void references_cleared(void)
 {
 	static const char * const what[] = { "1\n", "2\n", "3\n", "4\n", "5\n" };
@@ -306,6 +362,7 @@ static const struct test_case cases[] = {
 	{ "/proc/PID/numa_maps", numa_maps },
 	{ "/proc/PID/stat, statm and status", sizes },
 	{ "/proc/PID/pagemap", pagemap_entries },
+	{ "/proc/PID/pagemap, scanned", pagemap_scanned },
 	{ "/proc/PID/clear_refs changes nothing", references_cleared },
 	{ "mincore", in_core },
 	{ "a core dump leaves the region out", core_dump, .slow = 2 },

@@ -41,6 +41,9 @@
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE		25
 #endif
+#ifndef SYS_mseal			/* Linux 6.10 */
+#define SYS_mseal		462
+#endif
 
 /* The region has PAGES pages filled with a pattern; another mapping of it sees that, too. */
 #define PAGES	64UL
@@ -579,14 +582,36 @@ static void remap_file_pages_refused(void)
 	intact(p);
 }
 
+/* A mapping can be sealed, as a whole; what is in the region is the region's. */
+static void sealed(void)
+{
+	char *p = pattern_region();
+
+	CHECK_ERR(syscall(SYS_mseal, p, PAGE, 0), EINVAL);
+	CHECK_OK(munmap(p, granule()));
+	p = region_map(the_fd, RW);
+	CHECK_OK(syscall(SYS_mseal, p, granule(), 0));
+	CHECK_ERR(munmap(p, granule()), EPERM);
+	CHECK_ERR(mremap(p, granule(), PAGE, 0), EPERM);
+	intact(p);
+	CHECK_OK(object_add(the_fd, 0, SIZE));
+	check_zero(p, SIZE);
+	CHECK_OK(object_del(the_fd, 0, SIZE));
+	CHECK(poke(p, 1) == SIGSEGV);
+}
+
 #define ADVICE(name)	static const int advice_##name = MADV_##name
 ADVICE(DONTNEED);
 ADVICE(DONTNEED_LOCKED);
 ADVICE(REMOVE);
 ADVICE(FREE);
+ADVICE(NORMAL);
 ADVICE(DONTFORK);
+ADVICE(DOFORK);
 ADVICE(WIPEONFORK);
+ADVICE(KEEPONFORK);
 ADVICE(MERGEABLE);
+ADVICE(UNMERGEABLE);
 ADVICE(HUGEPAGE);
 ADVICE(NOHUGEPAGE);
 ADVICE(COLLAPSE);
@@ -621,9 +646,13 @@ static const struct test_case cases[] = {
 	{ "madvise DONTNEED_LOCKED: EINVAL", madvise_refused, &advice_DONTNEED_LOCKED },
 	{ "madvise REMOVE: EINVAL", madvise_refused, &advice_REMOVE },
 	{ "madvise FREE: EINVAL", madvise_refused, &advice_FREE },
+	{ "madvise NORMAL: EINVAL", madvise_refused, &advice_NORMAL },
 	{ "madvise DONTFORK: EINVAL", madvise_refused, &advice_DONTFORK },
+	{ "madvise DOFORK: EINVAL", madvise_refused, &advice_DOFORK },
 	{ "madvise WIPEONFORK: EINVAL", madvise_refused, &advice_WIPEONFORK },
+	{ "madvise KEEPONFORK: EINVAL", madvise_refused, &advice_KEEPONFORK },
 	{ "madvise MERGEABLE: EINVAL", madvise_refused, &advice_MERGEABLE },
+	{ "madvise UNMERGEABLE: EINVAL", madvise_refused, &advice_UNMERGEABLE },
 	{ "madvise HUGEPAGE: EINVAL", madvise_refused, &advice_HUGEPAGE },
 	{ "madvise NOHUGEPAGE: EINVAL", madvise_refused, &advice_NOHUGEPAGE },
 	{ "madvise COLLAPSE: EINVAL", madvise_refused, &advice_COLLAPSE },
@@ -636,6 +665,7 @@ static const struct test_case cases[] = {
 	{ "move_pages: -EFAULT for each page", move_pages_refused },
 	{ "userfaultfd: EINVAL", userfaultfd_refused },
 	{ "remap_file_pages is refused", remap_file_pages_refused },
+	{ "mseal of the whole mapping; of a part: EINVAL", sealed },
 };
 
 int main(int argc, char **argv)

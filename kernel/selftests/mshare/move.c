@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -330,6 +331,94 @@ static void not_moved_by_client(void)
 	check_pattern(p, MIB, 1);
 }
 
+/* migrate_pages() moves what a process has for itself, and leaves the region where it is. */
+static void not_migrated_by_client(void)
+{
+	const unsigned long from = 1, to = 2;	/* sets of nodes: 0 and 1 */
+	static u64 before[256], after[256];
+	const u64 size = ARRAY_SIZE(before) * PAGE;
+	int fd, round;
+	char *p, *own;
+
+	if (nodes() < 2)
+		test_skip("the machine has one NUMA node");
+	test_set(SHMEM_ENABLED, "never");
+	p = simple_region("a", size, &fd);
+	fill(p, size, 1);
+	own = mmap(NULL, size, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK_OK(own);
+	CHECK_OK(madvise(own, size, MADV_NOHUGEPAGE));
+	fill(own, size, 2);
+	/* The region's pages are on either node. */
+	for (round = 0; round < 2; round++) {
+		const unsigned long *old = round ? &to : &from, *new = round ? &from : &to;
+
+		frames(p, ARRAY_SIZE(before), before);
+		CHECK_OK(syscall(SYS_migrate_pages, 0, 8 * sizeof(to), old, new));
+		frames(p, ARRAY_SIZE(after), after);
+		CHECK(frames_changed(before, after, ARRAY_SIZE(before)) == 0);
+		check_pattern(p, size, 1);
+	}
+	frames(own, ARRAY_SIZE(before), before);
+	CHECK_OK(syscall(SYS_migrate_pages, 0, 8 * sizeof(to), &from, &to));
+	frames(own, ARRAY_SIZE(after), after);
+	CHECK_MSG(frames_changed(before, after, ARRAY_SIZE(before)) > ARRAY_SIZE(before) / 2,
+		  "what the process has for itself was not moved");
+	check_pattern(own, size, 2);
+}
+
+/* How many faults it takes to read from each page. */
+static long faults_of_walk(const char *p, u64 size)
+{
+	long before = faults();
+	u64 at;
+
+	for (at = 0; at < size; at += PAGE)
+		get(p + at);
+	return faults() - before;
+}
+
+static void *idle(void *unused)
+{
+	for (;;)
+		pause();
+	return unused;
+}
+
+/* Balancing makes pages inaccessible, to see by the faults who uses them; not a region's. */
+static void not_balanced(void)
+{
+	const u64 size = 16 * MIB;
+	const long pages = size / PAGE;
+	long on_region = 0, on_own = 0;
+	pthread_t thread;
+	char *p, *own;
+	int fd;
+
+	if (nodes() < 2)
+		test_skip("the machine has one NUMA node");
+	test_set("/proc/sys/kernel/numa_balancing", "1");
+	test_set(SHMEM_ENABLED, "never");
+	p = simple_region("a", size, &fd);
+	fill(p, size, 1);
+	own = mmap(NULL, size, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK_OK(own);
+	CHECK_OK(madvise(own, size, MADV_NOHUGEPAGE));
+	fill(own, size, 2);
+	/* Of a process with one thread, it would look at memory on other nodes only. */
+	CHECK(pthread_create(&thread, NULL, idle, NULL) == 0);
+	/* The limit on the time that a case may take ends this where there are none. */
+	while (on_own < 2 * pages) {
+		on_own += faults_of_walk(own, size);
+		on_region += faults_of_walk(p, size);
+	}
+	test_note("faults of balancing: %ld on memory of the process, %ld on the region", on_own,
+		  on_region);
+	/* A few are those of the program's text and stack. */
+	CHECK(on_region < pages / 16);
+	check_pattern(p, size, 1);
+}
+
 /* The state of a block of memory: 0, or -1 where the kernel refuses. */
 static int set_block(const char *block, const char *state)
 {
@@ -490,6 +579,8 @@ static const struct test_case cases[] = {
 	{ "compaction moves pages under four writers", compacted, .slow = 3 },
 	{ "pages move between nodes under four writers", moved_between_nodes, .slow = 2 },
 	{ "move_pages() through a mapping is EFAULT for each page", not_moved_by_client },
+	{ "migrate_pages() leaves a region where it is", not_migrated_by_client },
+	{ "NUMA balancing leaves regions alone", not_balanced },
 	{ "memory goes offline under four writers", offlined, .slow = 4 },
 	{ "a page that failed is SIGBUS for every process, the others stay", poisoned },
 	{ "pages are moved off bad memory under four writers", soft_offlined },
