@@ -40,7 +40,7 @@ options:
         Left out, it is left alone.
     type: str
   nr_regions:
-    description: Limit on the number of regions. V(0) is no limit. Left out, it is left alone.
+    description: Limit on the number of regions and directories. V(0) is no limit. Left out, it is left alone.
     type: int
 attributes:
   check_mode:

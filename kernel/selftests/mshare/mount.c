@@ -217,8 +217,12 @@ static void nr_regions(void)
 	int a = region_file("a"), b = region_file("b");
 
 	CHECK_ERR(open(in_mnt("c"), O_RDWR | O_CREAT | O_EXCL, 0600), ENOSPC);
+	CHECK_ERR(mkdir(in_mnt("c"), 0700), ENOSPC);
 	CHECK_OK(unlink(in_mnt("a")));
 	CHECK_OK(close(a));
+	CHECK_OK(mkdir(in_mnt("c"), 0700));
+	CHECK_ERR(mkdir(in_mnt("d"), 0700), ENOSPC);
+	CHECK_OK(rmdir(in_mnt("c")));
 	CHECK_OK(close(region_file("c")));
 	CHECK_OK(close(b));
 }
@@ -455,7 +459,7 @@ static const struct test_case cases[] = {
 	  .mount_opts = "size=8m" },
 	{ "size= counts a replaced object no more; a refused one replaces nothing",
 	  size_of_replaced, .mount_opts = "size=8m" },
-	{ "nr_regions=: ENOSPC past it, unlink gives back", nr_regions,
+	{ "nr_regions=: ENOSPC past it, unlink and rmdir give back", nr_regions,
 	  .mount_opts = "nr_regions=2" },
 	{ "each mount is an instance of its own", own_instances },
 	{ "a bind mount shows the same instance", bind_shares },

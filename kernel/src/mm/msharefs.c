@@ -27,7 +27,7 @@
 
 #define MSHAREFS_DEFAULT_MODE	01777
 
-/* A limit of 0 is none. */
+/* A limit of 0 is none. Directories count as regions. */
 struct msharefs_limits {
 	long pages;
 	long regions;
@@ -298,10 +298,17 @@ static int msharefs_create(struct mnt_idmap *idmap, struct inode *dir,
 static int msharefs_mkdir(struct mnt_idmap *idmap, struct inode *dir,
 			  struct dentry *dentry, umode_t mode)
 {
-	struct inode *inode = new_inode_of(dir->i_sb, dir, S_IFDIR | mode);
+	struct inode *inode;
+	int error;
 
-	if (!inode)
+	error = charge(dir->i_sb, 0, 1);
+	if (error)
+		return error;
+	inode = new_inode_of(dir->i_sb, dir, S_IFDIR | mode);
+	if (!inode) {
+		charge(dir->i_sb, 0, -1);
 		return -ENOMEM;
+	}
 	add_name(dir, dentry, inode);
 	inc_nlink(dir);
 	return 0;
@@ -337,10 +344,13 @@ static void msharefs_free_inode(struct inode *inode)
 
 static void msharefs_evict_inode(struct inode *inode)
 {
+	struct super_block *sb = inode->i_sb;
+
 	clear_inode(inode);
 	if (inode->i_fop == &msharefs_region_operations)
-		charge(inode->i_sb,
-		       -mshare_region_destroy(mshare_region_of(inode)), -1);
+		charge(sb, -mshare_region_destroy(mshare_region_of(inode)), -1);
+	else if (S_ISDIR(inode->i_mode) && sb->s_root)
+		charge(sb, 0, -1);	/* the root, which is not counted, goes last */
 }
 
 /* Mounts */
