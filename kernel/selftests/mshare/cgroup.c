@@ -45,15 +45,20 @@ static long group_get(const char *group, const char *file)
 	return strtol(text, NULL, 10);
 }
 
-/* A number from memory.events. */
+/* A number from a file of lines that begin with a name. */
+static long group_line(const char *group, const char *file, const char *name)
+{
+	char text[8192], *at;
+
+	file_read(in_group(group, file), text, sizeof(text));
+	at = strstr(text, name);
+	CHECK_MSG(at, "no %s in \"%s\"", name, text);
+	return strtol(at + strlen(name), NULL, 10);
+}
+
 static long group_event(const char *group, const char *event)
 {
-	char text[512], *at;
-
-	file_read(in_group(group, "memory.events"), text, sizeof(text));
-	at = strstr(text, event);
-	CHECK_MSG(at, "no %s in \"%s\"", event, text);
-	return strtol(at + strlen(event), NULL, 10);
+	return group_line(group, "memory.events", event);
 }
 
 static void group_new(const char *group)
@@ -126,6 +131,7 @@ static void creator_charged(void)
 	pid_t creator, toucher;
 	long a, b;
 
+	test_set("/sys/kernel/mm/transparent_hugepage/shmem_enabled", "never");
 	need_groups();
 	group_new("creator");
 	group_new("toucher");
@@ -138,6 +144,9 @@ static void creator_charged(void)
 	test_note("creator's group %ld KiB, toucher's %ld KiB", a / 1024, b / 1024);
 	CHECK_MSG(a >= 32 * (long)MIB, "the creator's group has %ld", a);
 	CHECK_MSG(b < 4 * (long)MIB, "the toucher's group has %ld", b);
+	/* Not exactly: the kernel keeps some of them on each CPU. */
+	a = group_line("creator", "memory.stat", "\npgfault ");
+	CHECK_MSG(a >= (long)(16 * MIB / PAGE), "%ld faults", a);
 	flag_raise(END);
 	join_ok(creator);
 	join_ok(toucher);
@@ -397,6 +406,53 @@ static void limit_and_own(void)
 	drop_groups();
 }
 
+static void create_beside_file(void *arg)
+{
+	int fd;
+	char *p;
+	u64 i;
+
+	enter("creator");
+	p = simple_region("a", 8 * MIB, &fd);
+	for (i = 0; i < 8 * MIB; i += PAGE)
+		put(p + i, 1);
+	CHECK_OK(object_map(fd, 16 * MIB, 16 * MIB, RW, *(int *)arg, 0));
+}
+
+static void read_file(void *unused)
+{
+	char *p = region_map(region_open("a", O_RDONLY), PROT_READ);
+	long before = faults();
+
+	(void)unused;
+	check_pattern(p + 16 * MIB, 16 * MIB, 1);
+	shared->number[0] = faults() - before;
+}
+
+/* Who brings no new page in does not reclaim, however far beyond its limit the group is. */
+static void nothing_charged(void)
+{
+	int fd = pattern_file(memfd, 16 * MIB / PAGE);
+	long before, after;
+
+	need_groups();
+	group_new("creator");
+	limit_group("creator", "max");
+	join_ok(spawn(create_beside_file, &fd));
+	group_set("creator", "memory.high", "1M");
+	before = group_event("creator", "\nhigh ");
+	join_ok(spawn(read_file, NULL));
+	after = group_event("creator", "\nhigh ");
+	test_note("%llu faults, %ld reclaims", (unsigned long long)shared->number[0],
+		  after - before);
+	CHECK(shared->number[0] >= 128);
+	CHECK(after - before < 16);
+	CHECK_OK(unlink(in_mnt("a")));
+	close(fd);
+	group_remove("creator");
+	drop_groups();
+}
+
 static void eat(void *arg)
 {
 	char *p = arg, *read_only, *own;
@@ -445,6 +501,8 @@ static const struct test_case cases[] = {
 	  .slow = 2 },
 	{ "many processes in the creator's group are killed at its limit", limit_and_own,
 	  .slow = 2 },
+	{ "beyond memory.high, what others touch that is there reclaims nothing",
+	  nothing_charged },
 	{ "a client killed for want of memory leaves the region whole", client_killed_by_oom,
 	  .slow = 2 },
 };

@@ -30,7 +30,9 @@
 #include <linux/mmu_notifier.h>
 #include <linux/mshare.h>
 #include <linux/perf_event.h>
+#include <linux/psi.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
 #include <linux/swap.h>
@@ -93,36 +95,55 @@ struct mem_cgroup *mshare_region_memcg(struct mshare_region *region)
 }
 
 /* All that is allocated for a region is charged to its creator. */
-struct mem_cgroup *mshare_charge_start(struct mshare_region *region)
+struct mshare_charge mshare_charge_start(struct mshare_region *region)
 {
-	return set_active_memcg(region->memcg);
+	struct mem_cgroup *memcg = region->memcg;
+
+	return (struct mshare_charge) {
+		.memcg = memcg,
+		.old = set_active_memcg(memcg),
+		.used = memcg ? page_counter_read(&memcg->memory) : 0,
+	};
+}
+
+static void charge_stop(const struct mshare_charge *charge)
+{
+	set_active_memcg(charge->old);
 }
 
 /*
  * Who charges a cgroup beyond its memory.high brings it back on the way to user
- * space, but only the one that it is in. For another one it is done here.
+ * space, but only the one that it is in. For another one it is done here, after
+ * charge_stop(), and without a lock on the host, for which others wait.
  */
-static void reclaim_over_high(struct mem_cgroup *memcg)
+static void charge_reclaim(const struct mshare_charge *charge)
 {
+	struct mem_cgroup *memcg = charge->memcg;
+	unsigned long pflags;
+
+	/*
+	 * Pages are charged in batches. Who has charged none, as most faults
+	 * and calls, would find the same pages that cannot be reclaimed again.
+	 */
+	if (!memcg || page_counter_read(&memcg->memory) <= charge->used)
+		return;
 	if (current->mm && mm_match_cgroup(current->mm, memcg))
 		return;
+	/* It would take long, and its exit gives more. */
+	if (fatal_signal_pending(current) || (current->flags & PF_EXITING))
+		return;
+
 	do {
 		if (page_counter_read(&memcg->memory) <=
 		    READ_ONCE(memcg->memory.high))
 			continue;
 		memcg_memory_event(memcg, MEMCG_HIGH);
+		psi_memstall_enter(&pflags);
 		try_to_free_mem_cgroup_pages(memcg, MEMCG_CHARGE_BATCH,
 					     GFP_KERNEL,
 					     MEMCG_RECLAIM_MAY_SWAP, NULL);
+		psi_memstall_leave(&pflags);
 	} while ((memcg = parent_mem_cgroup(memcg)));
-}
-
-void mshare_charge_end(struct mem_cgroup *old)
-{
-	struct mem_cgroup *memcg = set_active_memcg(old);
-
-	if (memcg)
-		reclaim_over_high(memcg);
 }
 
 static bool client_is_foreign(struct vm_area_struct *vma)
@@ -132,12 +153,16 @@ static bool client_is_foreign(struct vm_area_struct *vma)
 	return memcg && !mm_match_cgroup(vma->vm_mm, memcg);
 }
 #else
-struct mem_cgroup *mshare_charge_start(struct mshare_region *region)
+struct mshare_charge mshare_charge_start(struct mshare_region *region)
 {
-	return NULL;
+	return (struct mshare_charge) { };
 }
 
-void mshare_charge_end(struct mem_cgroup *old)
+static void charge_stop(const struct mshare_charge *charge)
+{
+}
+
+static void charge_reclaim(const struct mshare_charge *charge)
 {
 }
 
@@ -147,9 +172,15 @@ static bool client_is_foreign(struct vm_area_struct *vma)
 }
 #endif /* CONFIG_MEMCG */
 
-struct mem_cgroup *mshare_charge_client(struct vm_area_struct *vma)
+struct mshare_charge mshare_charge_client(struct vm_area_struct *vma)
 {
 	return mshare_charge_start(client_region(vma));
+}
+
+void mshare_charge_end(struct mshare_charge charge)
+{
+	charge_stop(&charge);
+	charge_reclaim(&charge);
 }
 
 /* Clients: faults */
@@ -208,14 +239,15 @@ static bool access_permitted(const struct vm_area_struct *object,
 
 /*
  * Link the client and let the host resolve the fault, in @object. The tables
- * down to the link are the process's own, all else is charged to the region.
+ * down to the link are the process's own, all else is charged to the region,
+ * which is in @charge then.
  */
 static vm_fault_t fault_in_object(struct vm_area_struct *vma,
 				  unsigned long address,
 				  struct vm_area_struct *object,
-				  unsigned long haddr, unsigned int flags)
+				  unsigned long haddr, unsigned int flags,
+				  struct mshare_charge *charge)
 {
-	struct mem_cgroup *old;
 	vm_fault_t ret;
 	p4d_t *p4d;
 	pud_t *pud;
@@ -230,13 +262,13 @@ static vm_fault_t fault_in_object(struct vm_area_struct *vma,
 	if (!pud)
 		return VM_FAULT_OOM;
 
-	old = mshare_charge_start(client_region(vma));
+	*charge = mshare_charge_start(client_region(vma));
 	if (client_link(vma, pud, object->vm_mm, haddr))
 		ret = VM_FAULT_OOM;
 	else
 		/* No registers: the event they are for has the client's address. */
 		ret = handle_mm_fault(object, haddr, flags, NULL);
-	mshare_charge_end(old);
+	charge_stop(charge);
 
 	/*
 	 * The creator's cgroup is full and has nobody to kill. To try again
@@ -265,6 +297,7 @@ static vm_fault_t client_fault(struct vm_area_struct *vma,
 {
 	unsigned long haddr = mshare_host_address(vma, address);
 	struct mm_struct *host = mshare_host_mm(vma);
+	struct mshare_charge charge = { };
 	struct vm_area_struct *object;
 	vm_fault_t ret;
 
@@ -278,7 +311,8 @@ static vm_fault_t client_fault(struct vm_area_struct *vma,
 			vma_end_read(vma);
 			return VM_FAULT_RETRY;
 		}
-		ret = fault_in_object(vma, address, object, haddr, flags);
+		ret = fault_in_object(vma, address, object, haddr, flags,
+				      &charge);
 		if (!(ret & (VM_FAULT_RETRY | VM_FAULT_COMPLETED)))
 			vma_end_read(object);
 	} else {
@@ -295,7 +329,8 @@ static vm_fault_t client_fault(struct vm_area_struct *vma,
 			mmap_read_lock(host);
 		}
 		object = vma_lookup(host, haddr);
-		ret = object ? fault_in_object(vma, address, object, haddr, flags) :
+		ret = object ? fault_in_object(vma, address, object, haddr, flags,
+					       &charge) :
 			       VM_FAULT_SIGSEGV;
 		if ((ret & VM_FAULT_RETRY) && (flags & FAULT_FLAG_RETRY_NOWAIT)) {
 			mmap_read_unlock(host);
@@ -305,6 +340,7 @@ static vm_fault_t client_fault(struct vm_area_struct *vma,
 			mmap_read_unlock(host);
 	}
 
+	charge_reclaim(&charge);
 	/* The host's lock is gone: so must be the client's. */
 	if (ret & (VM_FAULT_RETRY | VM_FAULT_COMPLETED))
 		release_client(vma, flags);
@@ -408,6 +444,8 @@ bool mshare_pin_allowed(struct folio *folio, unsigned int gup_flags)
 static void client_open(struct vm_area_struct *vma)
 {
 	atomic_long_inc(&client_region(vma)->clients);
+	/* Pairs with the one in mshare_flush_host(). */
+	smp_mb__after_atomic();
 }
 
 static void client_close(struct vm_area_struct *vma)

@@ -6,6 +6,7 @@
 #include <linux/atomic.h>
 #include <linux/fs.h>
 #include <linux/mm_types.h>
+#include <linux/mshare.h>
 #include <linux/msharefs.h>
 
 struct mem_cgroup;
@@ -51,7 +52,7 @@ long mshare_region_destroy(struct mshare_region *region);
 int mshare_region_set_size(struct mshare_region *region, u64 size);
 
 /* What is allocated until mshare_charge_end() is charged to the region's creator. */
-struct mem_cgroup *mshare_charge_start(struct mshare_region *region);
+struct mshare_charge mshare_charge_start(struct mshare_region *region);
 
 int mshare_region_map(struct inode *inode, const struct mshare_create *args);
 int mshare_region_unmap(struct inode *inode, const struct mshare_unmap *args);

@@ -604,7 +604,7 @@ static int create_object_of(struct inode *inode,
 int mshare_region_map(struct inode *inode, const struct mshare_create *args)
 {
 	struct mshare_region *region = mshare_region_of(inode);
-	struct mem_cgroup *old;
+	struct mshare_charge charge;
 	struct file *file;
 	int error;
 
@@ -612,7 +612,7 @@ int mshare_region_map(struct inode *inode, const struct mshare_create *args)
 	if (error)
 		return error;
 
-	old = mshare_charge_start(region);
+	charge = mshare_charge_start(region);
 	file = open_object(args);
 	error = PTR_ERR_OR_ZERO(file);
 	if (!error) {
@@ -620,7 +620,7 @@ int mshare_region_map(struct inode *inode, const struct mshare_create *args)
 		if (file)
 			fput(file);
 	}
-	mshare_charge_end(old);
+	mshare_charge_end(charge);
 	return error;
 }
 
@@ -650,7 +650,7 @@ int mshare_region_unmap(struct inode *inode, const struct mshare_unmap *args)
 	struct mshare_region *region = mshare_region_of(inode);
 	unsigned long start = MSHARE_BASE + args->region_offset;
 	unsigned long end = start + args->size;
-	struct mem_cgroup *old;
+	struct mshare_charge charge;
 	LIST_HEAD(holes);
 	long pages;
 	int error;
@@ -661,12 +661,12 @@ int mshare_region_unmap(struct inode *inode, const struct mshare_unmap *args)
 	error = mmap_write_lock_killable(region->host);
 	if (error)
 		return error;
-	old = mshare_charge_start(region);
+	charge = mshare_charge_start(region);
 	pages = mshare_objects_pages(region->host, start, end);
 	error = remove_objects(region, start, end, &holes);
 	mmap_write_unlock(region->host);
 	finish_holes(&holes, !error);
-	mshare_charge_end(old);
+	mshare_charge_end(charge);
 	if (!error)
 		msharefs_charge(inode, -pages);
 	return error;

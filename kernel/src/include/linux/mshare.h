@@ -56,8 +56,20 @@ vm_fault_t mshare_handle_fault(struct vm_area_struct *vma,
 void mshare_unlink_range(struct mmu_gather *tlb, struct vm_area_struct *vma,
 			 unsigned long start, unsigned long end);
 
+/**
+ * struct mshare_charge - while what is allocated is charged to a region's creator
+ * @memcg: the creator's memory cgroup, or NULL; the region has a reference
+ * @old: what set_active_memcg() had before
+ * @used: the pages that @memcg had then, to see whether more were charged
+ */
+struct mshare_charge {
+	struct mem_cgroup *memcg;
+	struct mem_cgroup *old;
+	unsigned long used;
+};
+
 /* What is allocated between the two is charged to the region's creator. */
-struct mem_cgroup *mshare_charge_client(struct vm_area_struct *vma);
-void mshare_charge_end(struct mem_cgroup *old);
+struct mshare_charge mshare_charge_client(struct vm_area_struct *vma);
+void mshare_charge_end(struct mshare_charge charge);
 
 #endif /* _LINUX_MSHARE_H */
