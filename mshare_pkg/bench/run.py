@@ -102,8 +102,8 @@ def execute(
             cpus=cpus,
             memory=memory,
             timeout=timeout or program_seconds + _AROUND_SECONDS,
-            # One node, the last word: automatic balancing between nodes would add faults of its own.
-            append="numa=fake=1",
+            # The last words: balancing would add faults of its own, and a zone apart migrations.
+            append="numa=fake=1 movablecore=0",
             case_seconds=MEASUREMENT_SECONDS[not quick],
             program_seconds=program_seconds,
             title="benchmark",
