@@ -581,7 +581,7 @@ static void pinned_and_unmapped(void)
 	int region, ring = ring_new(), tries;
 	char *p = huge_region(4, 2, &region);
 
-	/* It is there: a pin cannot move one that it would bring in first out of ZONE_MOVABLE. */
+	/* First: a fault by a long-term pin takes no page from ZONE_MOVABLE, where all may be. */
 	put(p, 1);
 	CHECK_OK(ring_pin(ring, p + PAGE, PAGE));
 	mark(p, 2 * HUGE, 1);

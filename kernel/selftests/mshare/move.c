@@ -25,6 +25,10 @@
 #ifndef MADV_SOFT_OFFLINE
 #define MADV_SOFT_OFFLINE	101
 #endif
+#ifndef MPOL_BIND
+#define MPOL_DEFAULT	0
+#define MPOL_BIND	2
+#endif
 #ifndef MPOL_MF_MOVE_ALL
 #define MPOL_MF_MOVE_ALL	4
 #endif
@@ -349,7 +353,7 @@ static void not_migrated_by_client(void)
 	CHECK_OK(own);
 	CHECK_OK(madvise(own, size, MADV_NOHUGEPAGE));
 	fill(own, size, 2);
-	/* The region's pages are on either node. */
+	/* The region's pages are on one node or the other: try both ways. */
 	for (round = 0; round < 2; round++) {
 		const unsigned long *old = round ? &to : &from, *new = round ? &from : &to;
 
@@ -456,6 +460,7 @@ static u64 in_block(const u64 *frame, u64 n, const char *block)
 static void offlined(void)
 {
 	const char *blocks = "/sys/devices/system/memory";
+	const unsigned long first_node = 1;
 	u64 n = 256 * MIB / PAGE, *before, *after, moved = 0;	/* in several blocks */
 	struct user users[USERS];
 	struct dirent *entry;
@@ -471,7 +476,10 @@ static void offlined(void)
 	after = calloc(n, sizeof(*after));
 	CHECK(before && after);
 	p = simple_region("a", n * PAGE, &fd);
+	/* From one node: fills what of it is movable, and not only the last block of each. */
+	syscall(SYS_set_mempolicy, MPOL_BIND, &first_node, 8 * sizeof(first_node));
 	memset(p, 0, n * PAGE);
+	syscall(SYS_set_mempolicy, MPOL_DEFAULT, NULL, 0);
 	begin_use(users, pids, p, n * PAGE);
 	while ((entry = readdir(dir)) && taken < 3) {
 		u64 here;
