@@ -224,6 +224,15 @@ static void nr_regions(void)
 	CHECK_ERR(mkdir(in_mnt("d"), 0700), ENOSPC);
 	CHECK_OK(rmdir(in_mnt("c")));
 	CHECK_OK(close(region_file("c")));
+	/* A directory in the place of another one. */
+	CHECK_OK(unlink(in_mnt("c")));
+	CHECK_OK(mkdir(in_mnt("c"), 0700));
+	CHECK_OK(unlink(in_mnt("b")));
+	CHECK_OK(close(b));
+	CHECK_OK(mkdir(in_mnt("d"), 0700));
+	CHECK_OK(rename(in_mnt("c"), in_mnt("d")));
+	b = region_file("b");
+	CHECK_ERR(mkdir(in_mnt("c"), 0700), ENOSPC);
 	CHECK_OK(close(b));
 }
 

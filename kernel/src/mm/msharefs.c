@@ -350,7 +350,7 @@ static void msharefs_evict_inode(struct inode *inode)
 	if (inode->i_fop == &msharefs_region_operations)
 		charge(sb, -mshare_region_destroy(mshare_region_of(inode)), -1);
 	else if (S_ISDIR(inode->i_mode) && sb->s_root)
-		charge(sb, 0, -1);	/* the root, which is not counted, goes last */
+		charge(sb, 0, -1);	/* but not the root: it goes with all */
 }
 
 /* Mounts */
