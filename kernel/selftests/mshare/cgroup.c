@@ -432,9 +432,11 @@ static void read_file(void *unused)
 /* Who brings no new page in does not reclaim, however far beyond its limit the group is. */
 static void nothing_charged(void)
 {
-	int fd = pattern_file(memfd, 16 * MIB / PAGE);
 	long before, after;
+	int fd;
 
+	test_set("/sys/kernel/mm/transparent_hugepage/shmem_enabled", "never");
+	fd = pattern_file(memfd, 16 * MIB / PAGE);
 	need_groups();
 	group_new("creator");
 	limit_group("creator", "max");

@@ -397,6 +397,42 @@ static void held_back_for_others(void)
 	work_with_limit(GROUP "/memory.high", GROUPS);
 }
 
+static void bring_back(void *arg)
+{
+	char *p = region_map(region_open("a", O_RDWR), RW);
+
+	CHECK_OK(madvise(p, (uintptr_t)arg, MADV_WILLNEED));
+}
+
+/* Also where one call of somebody outside charges much, of what has been read when it ends. */
+static void brought_back_for_others(void)
+{
+	const u64 size = 32 * MIB;
+	char text[32], *p;
+	int fd;
+
+	need_swap(size + 16 * MIB);
+	need_groups();
+	rmdir(GROUP);
+	CHECK_OK(mkdir(GROUP, 0700));
+	enter_group(GROUP);
+	p = simple_region("a", size, &fd);
+	fill(p, size, 1);
+	enter_group(GROUPS);
+	page_out(p, size);
+	file_write(GROUP "/memory.high", "4M");
+	join_ok(spawn(bring_back, (void *)size));
+	file_read(GROUP "/memory.current", text, sizeof(text));
+	test_note("%lu KiB", strtoul(text, NULL, 10) / KIB);
+	CHECK(strtoul(text, NULL, 10) < size - 2 * MIB);
+	check_pattern(p, size, 1);
+	CHECK_OK(munmap(p, granule()));
+	CHECK_OK(close(fd));
+	CHECK_OK(unlink(in_mnt("a")));
+	CHECK_OK(rmdir(GROUP));
+	drop_groups();
+}
+
 static const int will_need = MADV_WILLNEED, populate = MADV_POPULATE_READ;
 
 static const struct test_case cases[] = {
@@ -417,6 +453,8 @@ static const struct test_case cases[] = {
 	  .slow = 5 },
 	{ "memory.high of the group that is charged, and four writers outside",
 	  held_back_for_others, .slow = 5 },
+	{ "memory.high of the group that is charged, and MADV_WILLNEED outside",
+	  brought_back_for_others, .slow = 2 },
 };
 
 int main(int argc, char **argv)

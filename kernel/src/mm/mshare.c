@@ -113,33 +113,43 @@ static void charge_stop(const struct mshare_charge *charge)
 
 /*
  * Who charges a cgroup beyond its memory.high brings it back on the way to user
- * space, but only the one that it is in. For another one it is done here, after
+ * space, but only one that it is in. For others it is done here, after
  * charge_stop(), and without a lock on the host, for which others wait.
  */
 static void charge_reclaim(const struct mshare_charge *charge)
 {
+	unsigned long used, high, grown, pflags;
 	struct mem_cgroup *memcg = charge->memcg;
-	unsigned long pflags;
 
 	/*
-	 * Pages are charged in batches. Who has charged none, as most faults
-	 * and calls, would find the same pages that cannot be reclaimed again.
+	 * Most faults and calls charge nothing: to reclaim after each would scan
+	 * in vain what could not be reclaimed before. As others charge and free
+	 * at the same time, this is an estimate, and charges come in batches.
 	 */
-	if (!memcg || page_counter_read(&memcg->memory) <= charge->used)
+	if (!memcg)
 		return;
-	if (current->mm && mm_match_cgroup(current->mm, memcg))
+	used = page_counter_read(&memcg->memory);
+	if (used <= charge->used)
 		return;
-	/* It would take long, and its exit gives more. */
+	grown = used - charge->used;
+
+	/* Who dies need not wait: the next one who charges reclaims. */
 	if (fatal_signal_pending(current) || (current->flags & PF_EXITING))
 		return;
 
 	do {
-		if (page_counter_read(&memcg->memory) <=
-		    READ_ONCE(memcg->memory.high))
+		if (current->mm && mm_match_cgroup(current->mm, memcg))
+			return;
+		used = page_counter_read(&memcg->memory);
+		high = READ_ONCE(memcg->memory.high);
+		if (used <= high)
 			continue;
 		memcg_memory_event(memcg, MEMCG_HIGH);
 		psi_memstall_enter(&pflags);
-		try_to_free_mem_cgroup_pages(memcg, MEMCG_CHARGE_BATCH,
+		try_to_free_mem_cgroup_pages(memcg,
+					     max_t(unsigned long,
+						   min(grown, used - high),
+						   MEMCG_CHARGE_BATCH),
 					     GFP_KERNEL,
 					     MEMCG_RECLAIM_MAY_SWAP, NULL);
 		psi_memstall_leave(&pflags);
