@@ -57,7 +57,7 @@ PROGRAMS = (
     Program(
         "others",
         full=("-s", "20"),
-        debug_full=("-q", "-s", "30"),  # with KASAN, a round with all of the memory takes minutes
+        debug_full=("-q", "-s", "30"),  # with KASAN, a round with half of the memory takes minutes
         long=True,
         commands=("stress-ng", "trinity"),
     ),

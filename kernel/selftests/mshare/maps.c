@@ -207,7 +207,7 @@ struct scan {
 };
 
 #define SCAN			_IOWR('f', 16, struct scan)
-enum scan_flag { SCAN_WRITE_PROTECT = 1, SCAN_ALL_OR_NOTHING = 2 };
+enum scan_flag { SCAN_WRITE_PROTECT = 1, SCAN_CHECK_WPASYNC = 2 };
 enum scan_category { SCAN_WRITTEN = 2, SCAN_PRESENT = 8 };
 
 /* Finds the pages that are there; cannot protect them, which would be for everyone. */
@@ -240,7 +240,7 @@ static void pagemap_scanned(void)
 	/* Whatever is not protected is written, also where there is nothing. */
 	scan.category_mask = SCAN_WRITTEN;
 	scan.return_mask = SCAN_WRITTEN;
-	scan.flags = SCAN_WRITE_PROTECT | SCAN_ALL_OR_NOTHING;
+	scan.flags = SCAN_WRITE_PROTECT | SCAN_CHECK_WPASYNC;
 	CHECK_ERR(ioctl(map, SCAN, &scan), EPERM);
 	scan.flags = SCAN_WRITE_PROTECT;
 	CHECK(ioctl(map, SCAN, &scan) == 0);
