@@ -46,11 +46,11 @@ PROGRAMS = (
     Program("unmap"),
     Program("files"),
     Program("disk"),
+    Program("move"),  # before a page of hugetlb fails, which keeps its block of memory from going offline
     Program("hugetlb"),
     Program("cgroup1", debug=True),
     Program("cgroup"),
     Program("swap"),
-    Program("move"),
     Program("sharing"),
     Program("fuzz", quick=("-q", "-s", "5"), full=("-s", "60")),
     Program("stress", quick=("-q", "-s", "8"), full=("-s", "60")),
