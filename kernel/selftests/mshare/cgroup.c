@@ -131,7 +131,7 @@ static void creator_charged(void)
 	pid_t creator, toucher;
 	long a, b;
 
-	test_set("/sys/kernel/mm/transparent_hugepage/shmem_enabled", "never");
+	test_set(SHMEM_ENABLED, "never");
 	need_groups();
 	group_new("creator");
 	group_new("toucher");
@@ -435,7 +435,7 @@ static void nothing_charged(void)
 	long before, after;
 	int fd;
 
-	test_set("/sys/kernel/mm/transparent_hugepage/shmem_enabled", "never");
+	test_set(SHMEM_ENABLED, "never");
 	fd = pattern_file(memfd, 16 * MIB / PAGE);
 	need_groups();
 	group_new("creator");

@@ -34,7 +34,6 @@
 #endif
 
 #define HUGE		(2 * MIB)
-#define SHMEM_ENABLED	"/sys/kernel/mm/transparent_hugepage/shmem_enabled"
 #define KHUGEPAGED	"/sys/kernel/mm/transparent_hugepage/khugepaged/"
 
 /* Page frame numbers of n pages of this process; 0 where none is present. */
@@ -219,6 +218,16 @@ static void huge_by_khugepaged(void)
 	CHECK_MSG(huge_mapped() > before, "khugepaged made no huge page");
 }
 
+/* Small pages that are this process's only. */
+static char *own_pages(u64 size)
+{
+	char *p = mmap(NULL, size, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	CHECK_OK(p);
+	CHECK_OK(madvise(p, size, MADV_NOHUGEPAGE));
+	return p;
+}
+
 static void compacted(void)
 {
 	u64 size = opt_quick ? 32 * MIB : 128 * MIB, at;
@@ -234,9 +243,7 @@ static void compacted(void)
 	CHECK(before && after);
 	/* Every second page goes again: the region's are what is between the holes. */
 	p = simple_region("a", size, &fd);
-	other = mmap(NULL, size, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	CHECK_OK(other);
-	CHECK_OK(madvise(other, size, MADV_NOHUGEPAGE));
+	other = own_pages(size);
 	for (at = 0; at < size; at += PAGE) {
 		p[at] = 0;
 		other[at] = 1;
@@ -349,9 +356,7 @@ static void not_migrated_by_client(void)
 	test_set(SHMEM_ENABLED, "never");
 	p = simple_region("a", size, &fd);
 	fill(p, size, 1);
-	own = mmap(NULL, size, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	CHECK_OK(own);
-	CHECK_OK(madvise(own, size, MADV_NOHUGEPAGE));
+	own = own_pages(size);
 	fill(own, size, 2);
 	/* The region's pages are on one node or the other: try both ways. */
 	for (round = 0; round < 2; round++) {
@@ -405,9 +410,7 @@ static void not_balanced(void)
 	test_set(SHMEM_ENABLED, "never");
 	p = simple_region("a", size, &fd);
 	fill(p, size, 1);
-	own = mmap(NULL, size, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	CHECK_OK(own);
-	CHECK_OK(madvise(own, size, MADV_NOHUGEPAGE));
+	own = own_pages(size);
 	fill(own, size, 2);
 	/* Of a process with one thread, it would look at memory on other nodes only. */
 	CHECK(pthread_create(&thread, NULL, idle, NULL) == 0);

@@ -23,6 +23,8 @@
 #define RW	(PROT_READ | PROT_WRITE)
 #define ANON	(MAP_SHARED | MAP_FIXED | MAP_ANONYMOUS)
 
+#define SHMEM_ENABLED	"/sys/kernel/mm/transparent_hugepage/shmem_enabled"
+
 /* The granularity that the instance under test_mnt tells, in bytes. */
 u64 granule(void);
 

@@ -344,6 +344,24 @@ static void work_on_slice(void *arg)
 	}
 }
 
+/* GROUP, new and empty. */
+static void need_group(void)
+{
+	need_groups();
+	rmdir(GROUP);	/* of a run that failed */
+	CHECK_OK(mkdir(GROUP, 0700));
+}
+
+/* It goes with the region "a" that was charged to it. */
+static void drop_group(char *p, int fd)
+{
+	CHECK_OK(munmap(p, granule()));
+	CHECK_OK(close(fd));
+	CHECK_OK(unlink(in_mnt("a")));
+	CHECK_OK(rmdir(GROUP));
+	drop_groups();
+}
+
 /* The region is charged to GROUP, which may have half of it; its users may be outside. */
 static void work_with_limit(const char *limit, const char *workers)
 {
@@ -355,9 +373,7 @@ static void work_with_limit(const char *limit, const char *workers)
 	int fd;
 
 	need_swap(64 * MIB);
-	need_groups();
-	rmdir(GROUP);
-	CHECK_OK(mkdir(GROUP, 0700));
+	need_group();
 	file_write(limit, "4M");
 	enter_group(GROUP);
 	before = swapped();
@@ -375,11 +391,7 @@ static void work_with_limit(const char *limit, const char *workers)
 	for (i = 0; i < ARRAY_SIZE(slice); i++)
 		check_pattern(p + i * SLICE, SLICE, i * 1000 + slice[i].rounds);
 	enter_group(GROUPS);
-	CHECK_OK(munmap(p, granule()));
-	CHECK_OK(close(fd));
-	CHECK_OK(unlink(in_mnt("a")));
-	CHECK_OK(rmdir(GROUP));
-	drop_groups();
+	drop_group(p, fd);
 }
 
 static void under_pressure(void)
@@ -412,9 +424,7 @@ static void brought_back_for_others(void)
 	int fd;
 
 	need_swap(size + 16 * MIB);
-	need_groups();
-	rmdir(GROUP);
-	CHECK_OK(mkdir(GROUP, 0700));
+	need_group();
 	enter_group(GROUP);
 	p = simple_region("a", size, &fd);
 	fill(p, size, 1);
@@ -426,11 +436,7 @@ static void brought_back_for_others(void)
 	test_note("%lu KiB", strtoul(text, NULL, 10) / KIB);
 	CHECK(strtoul(text, NULL, 10) < size - 2 * MIB);
 	check_pattern(p, size, 1);
-	CHECK_OK(munmap(p, granule()));
-	CHECK_OK(close(fd));
-	CHECK_OK(unlink(in_mnt("a")));
-	CHECK_OK(rmdir(GROUP));
-	drop_groups();
+	drop_group(p, fd);
 }
 
 static const int will_need = MADV_WILLNEED, populate = MADV_POPULATE_READ;
