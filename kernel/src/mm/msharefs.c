@@ -268,21 +268,32 @@ static void add_name(struct inode *dir, struct dentry *dentry,
 	inode_set_mtime_to_ts(dir, inode_set_ctime_current(dir));
 }
 
-static int msharefs_create(struct mnt_idmap *idmap, struct inode *dir,
-			   struct dentry *dentry, umode_t mode, bool excl)
+/* An inode that counts for nr_regions=: evicting it gives the charge back. */
+static struct inode *charged_inode(struct inode *dir, umode_t mode)
 {
 	struct inode *inode;
 	int error;
 
 	error = charge(dir->i_sb, 0, 1);
 	if (error)
-		return error;
-	inode = new_inode_of(dir->i_sb, dir, S_IFREG | mode);
+		return ERR_PTR(error);
+	inode = new_inode_of(dir->i_sb, dir, mode);
 	if (!inode) {
 		charge(dir->i_sb, 0, -1);
-		return -ENOMEM;
+		return ERR_PTR(-ENOMEM);
 	}
-	/* From here on, evicting the inode gives the charge back. */
+	return inode;
+}
+
+static int msharefs_create(struct mnt_idmap *idmap, struct inode *dir,
+			   struct dentry *dentry, umode_t mode, bool excl)
+{
+	struct inode *inode;
+	int error;
+
+	inode = charged_inode(dir, S_IFREG | mode);
+	if (IS_ERR(inode))
+		return PTR_ERR(inode);
 	inode->i_op = &msharefs_region_inode_operations;
 	inode->i_fop = &msharefs_region_operations;
 
@@ -299,16 +310,10 @@ static int msharefs_mkdir(struct mnt_idmap *idmap, struct inode *dir,
 			  struct dentry *dentry, umode_t mode)
 {
 	struct inode *inode;
-	int error;
 
-	error = charge(dir->i_sb, 0, 1);
-	if (error)
-		return error;
-	inode = new_inode_of(dir->i_sb, dir, S_IFDIR | mode);
-	if (!inode) {
-		charge(dir->i_sb, 0, -1);
-		return -ENOMEM;
-	}
+	inode = charged_inode(dir, S_IFDIR | mode);
+	if (IS_ERR(inode))
+		return PTR_ERR(inode);
 	add_name(dir, dentry, inode);
 	inc_nlink(dir);
 	return 0;
