@@ -43,7 +43,7 @@ bench: ## msharefs beside a memfd and huge pages, measured in a guest: build/ben
 cost: ## instructions of faults, calls, fork and exec without msharefs and with it: build/cost/cost.md
 	@$(STAGES) cost
 
-lint: setup ## ruff, mypy, yamllint, ansible-lint, ansible-test sanity, checkpatch
+lint: setup ## ruff, mypy, yamllint, ansible-lint, ansible-test sanity, checkpatch, the selftests without a warning
 	@$(VENV)/python -m mshare_pkg.stages.lint
 
 unit: setup ## the tests that need no machine

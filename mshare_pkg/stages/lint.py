@@ -34,12 +34,19 @@ class Verdict:
     log: Path
 
 
+#: The selftests' own flags, with which a warning of the compiler is an error.
+_STRICT_COMPILE = (
+    *("env", "CFLAGS=-O2 -Werror"),
+    *("make", "-s", "-C", "kernel/selftests/mshare", "CC=gcc", "OUTPUT=../../../build/lint/selftests"),
+)
+
 #: The long ones first, so that the short ones fill the gaps.
 TOOLS = (
     Tool("ansible-test", ("python", "-m", "mshare_pkg.stages.sanity")),
     Tool("checkpatch", ("python", "-m", "mshare_pkg.stages.checkpatch")),
     Tool("ansible-lint", ("ansible-lint", "--offline", "--profile", "production", "--nocolor")),
     Tool("mypy", ("mypy",)),
+    Tool("compiler", _STRICT_COMPILE),
     Tool("changelog", ("antsibull-changelog", "lint")),
     Tool("yamllint", ("yamllint", "--strict", ".")),
     Tool("ruff", ("ruff", "check", ".")),

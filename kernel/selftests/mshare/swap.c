@@ -305,11 +305,10 @@ static void written_out_below_counters(void)
 	int fd, round, rounds = opt_quick ? 3 : 10, again = 0;
 	pid_t pids[2];
 	size_t i;
-	char *p;
 
 	need_swap(16 * MIB);
 	need_groups();
-	p = simple_region("a", COUNTED * PAGE, &fd);
+	simple_region("a", COUNTED * PAGE, &fd);
 	for (i = 0; i < ARRAY_SIZE(pids); i++)
 		pids[i] = spawn(count_in_pages, (void *)i);
 	flag_await(0, ARRAY_SIZE(pids));
