@@ -19,6 +19,11 @@ from . import guest, programs, runner
 @click.option("--only", multiple=True, metavar="NAME", help="Run this program only; may be given again.")
 @options.of_guest()
 @options.timeout()
+@click.option(
+    "--allow-skipped",
+    is_flag=True,
+    help="A skipped test is no failure: for kernels or guests that lack things.",
+)
 @click.option("--append", default="", metavar="TEXT", help="More words for the kernel's command line.")
 @options.output("build/selftest", "the programs, the guest's files and its logs")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write JUnit XML there.")
@@ -32,6 +37,7 @@ def command(
     cpus: int,
     memory: int,
     timeout: float | None,
+    allow_skipped: bool,
     append: str,
     output: Path,
     junit: Path | None,
@@ -39,7 +45,7 @@ def command(
 ) -> None:
     """Run the selftests of msharefs on a kernel, in a QEMU guest with nothing else in it.
 
-    A warning in the kernel's log fails the run, as a failed test does.
+    A warning in the kernel's log fails the run, as a failed test does, or one that was skipped.
     """
     image, debug = guest.find_kernel(build, vmlinuz)
     result = runner.execute(
@@ -54,6 +60,7 @@ def command(
             memory=memory,
             timeout=timeout,
             append=append,
+            allow_skipped=allow_skipped,
         )
     )
     if junit is not None:

@@ -15,7 +15,8 @@ from .transcript import ProgramRun
 class Result:
     """A run: the kernel's release, each program's run, findings in its log, and what else went wrong.
 
-    All of it is of the last boot; `boots` tells how many there were (`kernel_log.is_of_emulator`).
+    All of it is of the last boot; `boots` tells how many there were (`kernel_log.is_of_emulator`). Our guests
+    have what every case needs, so a skipped one is a failure where `skips_allowed` does not say otherwise.
     """
 
     release: str
@@ -25,6 +26,7 @@ class Result:
     seconds: float
     console: Path
     boots: int = 1
+    skips_allowed: bool = False
 
     def count(self, outcome: str) -> int:
         """How many cases ended with this outcome."""
@@ -33,8 +35,7 @@ class Result:
     @property
     def ok(self) -> bool:
         """Nothing failed, nothing is missing, and the kernel has nothing to complain about."""
-        whole = not any(run.problems() for run in self.runs)
-        return whole and not (self.problems or self.findings or self.count("failed")) and bool(self.runs)
+        return bool(self.runs) and not self.failures()
 
     def as_json(self) -> dict[str, Any]:
         """The result as data; `seconds` are the controller's wall clock."""
@@ -70,6 +71,8 @@ class Result:
             for case in run.report.cases:
                 if case.outcome == "failed":
                     texts.append(_indented(f"{run.name}: {case.name}", case.detail))
+                elif case.outcome == "skipped" and not self.skips_allowed:
+                    texts.append(f"{run.name}: {case.name}: skipped: {case.detail or 'no reason given'}")
         texts += [
             _indented(f"kernel log, during {finding.program or 'start'}:", finding.context)
             for finding in self.findings

@@ -49,6 +49,7 @@ class Plan:
     Attributes:
         memory: in MiB.
         timeout: of the whole run in seconds; None for the usual one.
+        allow_skipped: a skipped case is no failure.
         counting: let the time stamp counter count instructions; one CPU only.
         case_seconds: limit of one case, of a kernel that is no debug build.
         program_seconds: the same of a program; None for the usual one.
@@ -66,6 +67,7 @@ class Plan:
     memory: int = 1024
     timeout: float | None = None
     append: str = ""
+    allow_skipped: bool = False
     counting: bool = False
     case_seconds: int = CASE_SECONDS
     program_seconds: int | None = None
@@ -173,6 +175,7 @@ def _boot(plan: Plan) -> Result:
         problems=(*problems, *_missing(plan, transcript)),
         seconds=time.monotonic() - start,
         console=console,
+        skips_allowed=plan.allow_skipped,
     )
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 import filecmp
 import itertools
 import json
@@ -26,7 +27,8 @@ def run_of(text: str, exit_code: int | None = 0) -> ProgramRun:
     return ProgramRun("life", text.splitlines(), exit_code)
 
 
-GOOD = run_of("1..2\nok 1 a\nok 2 b # SKIP no swap")
+GOOD = run_of("1..2\nok 1 a\nok 2 b")
+SKIPPED = run_of("1..2\nok 1 a\nok 2 b # SKIP no swap")
 BAD = run_of("1..1\n# life.c:1: x\nnot ok 1 a", 1)
 
 
@@ -35,10 +37,17 @@ def test_success() -> None:
     assert result(GOOD).failures() == []
 
 
+def test_a_skipped_case_is_no_failure_where_that_is_said() -> None:
+    run = dataclasses.replace(result(SKIPPED), skips_allowed=True)
+    assert run.ok
+    assert result(SKIPPED).failures() == ["life: b: skipped: no swap"]
+
+
 @pytest.mark.parametrize(
     "bad",
     [
         result(),
+        result(SKIPPED),
         result(GOOD, BAD),
         result(run_of("1..0 # SKIP this kernel has no msharefs", 4)),
         result(run_of("1..2\nok 1 a")),
@@ -59,7 +68,7 @@ def test_failures_are_told_with_their_details() -> None:
 
 def test_junit(tmp_path: Path) -> None:
     path = tmp_path / "junit.xml"
-    result(GOOD, BAD, findings=(Finding("life", "BUG: x", "BUG: x\ntrace"),)).write_junit(path)
+    result(SKIPPED, BAD, findings=(Finding("life", "BUG: x", "BUG: x\ntrace"),)).write_junit(path)
     root = ElementTree.parse(path).getroot()  # noqa: S314 - we have just written it
     counts = [(suite.get("tests"), suite.get("failures"), suite.get("skipped")) for suite in root]
     assert counts == [("2", "0", "1"), ("1", "1", "0"), ("1", "1", "0")]
