@@ -16,8 +16,12 @@ _PATTERNS = (
     r"general protection fault",
     r"Kernel panic",
     r"[Bb]ad page",
+    r"\bbad p(te|md|ud|4d|gd) ",  # mm/pgtable-generic.c: an entry that is no table, where one is expected
+    r"Huh VM_FAULT_OOM leaked out",  # mm/oom_kill.c: a fault that is tried for ever
     r"Bad rss-counter",
-    r"Bad swap (file|offset) entry",
+    r"(Bad|Unused) swap (file|offset) entry",
+    r"EXT4-fs error",
+    r"Buffer I/O error",
     r"page_table_check",
     r"non-zero pgtables_bytes",
     r"possible (circular locking|recursive locking|irq lock inversion|deadlock)",
