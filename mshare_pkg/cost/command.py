@@ -5,18 +5,22 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from .. import ui
-from ..errors import CheckFailed
+from ..errors import CheckFailed, InfraError
 from ..kernel import base as bases
 from ..kernel import build as builds
 from ..kernel import options, variants
 from ..kernel_selftest import measuring, runner
 from ..kernel_selftest.programs import Program
 from ..paths import project_root
+from ..run import run
 from . import counts, page
 
 PROGRAM = "cost"
@@ -26,6 +30,10 @@ _GUEST_SECONDS = 1200
 
 #: One node and no chance in where things lie: the same work has the same instructions then.
 _APPEND = "numa=fake=1 movablecore=0 nokaslr norandmaps"
+
+
+#: What the names of our functions and variables have in them.
+_OURS = re.compile("mshare")
 
 
 def measure(image: Path, work: Path, rounds: int, timeout: float | None) -> counts.Counts:
@@ -68,6 +76,42 @@ def measure_often(image: Path, work: Path, boots: int, rounds: int, timeout: flo
     """
     each = [measure(image, work / f"boot-{boot}", rounds, timeout) for boot in range(1, boots + 1)]
     return functools.reduce(counts.Counts.and_of, each)
+
+
+def check_symbols(off: Sequence[str], on: Sequence[str]) -> None:
+    """See that CONFIG_MSHARE=n compiles nothing of msharefs in, by names of functions and variables.
+
+    Args:
+        off: the symbols of the kernel without it.
+        on: the symbols of the kernel with it, which must have some of its name.
+
+    Raises:
+        CheckFailed: there are such symbols without it, or none with it.
+    """
+    if not any(map(_OURS.search, on)):
+        raise CheckFailed(
+            "the kernel with CONFIG_MSHARE=y has no symbol of msharefs",
+            "see kernel/config/mshare.config, and whether its System.map is whole",
+        )
+    if left := sorted(filter(_OURS.search, off)):
+        raise CheckFailed(
+            f"CONFIG_MSHARE=n leaves {len(left)} symbols of msharefs in the kernel: {', '.join(left[:8])}",
+            "put what defines them under CONFIG_MSHARE",
+        )
+
+
+def symbols(deb: Path) -> list[str]:
+    """The names in the System.map of a kernel's image package.
+
+    Raises:
+        InfraError: the package cannot be unpacked, or has no System.map.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        run(["dpkg-deb", "-x", deb, scratch], doing=f"unpacking {deb.name}")
+        maps = list(Path(scratch, "boot").glob("System.map-*"))
+        if not maps:
+            raise InfraError(f"{deb.name} has no System.map", "build the kernel anew: mshare kernel build")
+        return [line.split()[2] for line in maps[0].read_text().splitlines()]
 
 
 @click.command(name="cost")
@@ -116,11 +160,15 @@ def command(
     each is booted several times; the unpatched one as often again, to see what is chance.
     """
     root = project_root()
-    images = {}
+    images, packages = {}, {}
     for name, request in variants.requests(root, bases.load(base, root), flavour).items():
         folder = output / "kernels" / name
         made = builds.build(request, folder, jobs or os.cpu_count() or 1)
         images[name] = folder / str(made["vmlinuz"])
+        packages[name] = next(
+            folder / entry["path"] for entry in made["packages"] if entry["kind"] == "image"
+        )
+    check_symbols(symbols(packages[variants.OFF]), symbols(packages[variants.ON]))
     images[counts.AGAIN] = images[variants.UNPATCHED]
     found = {
         name: measure_often(image, output / name, boots, rounds, timeout) for name, image in images.items()

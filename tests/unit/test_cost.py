@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,44 @@ def test_kernels_differ_in_what_is_compared_alone() -> None:
     assert wanted[variants.UNPATCHED] == wanted[variants.OFF] == wanted[variants.ON]
 
 
+def image_package(folder: Path, *symbols: str) -> Path:
+    """A package with a System.map of these names."""
+    root = folder / "tree"
+    (root / "boot").mkdir(parents=True)
+    (root / "DEBIAN").mkdir()
+    text = "".join(f"ffffffff8100{n:04x} T {name}\n" for n, name in enumerate(symbols))
+    (root / "boot" / "System.map-6.12").write_text(text)
+    (root / "DEBIAN" / "control").write_text(
+        "Package: linux-image-6.12\nVersion: 1\nArchitecture: amd64\n"
+        "Maintainer: A <a@localhost>\nDescription: x\n"
+    )
+    subprocess.run(["dpkg-deb", "--build", root, folder / "image.deb"], check=True, capture_output=True)
+    return folder / "image.deb"
+
+
+def test_symbols_of_a_package(tmp_path: Path) -> None:
+    assert command.symbols(image_package(tmp_path, "schedule", "mshare_fault")) == [
+        "schedule",
+        "mshare_fault",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("off", "on", "why"),
+    [
+        (
+            ["schedule", "vma_is_mshare"],
+            ["mshare_fault"],
+            "leaves 1 symbols of msharefs in the kernel: vma_is_mshare",
+        ),
+        (["schedule"], ["schedule"], "CONFIG_MSHARE=y has no symbol"),
+    ],
+)
+def test_symbols_that_must_not_be_there_and_those_that_must(off: list[str], on: list[str], why: str) -> None:
+    with pytest.raises(CheckFailed, match=why):
+        command.check_symbols(off, on)
+
+
 @pytest.fixture
 def plans(monkeypatch: pytest.MonkeyPatch) -> list[runner.Plan]:
     """What was booted; a kernel counts as its directory's name asks for."""
@@ -149,8 +188,12 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> list[runner.Plan]:
         seen.append(plan)
         return outcome(said[plan.work.parent.name])
 
-    def build(request: Request, _: Path, jobs: int) -> dict[str, Any]:
-        return {"vmlinuz": f"vmlinuz-{request.config}-{request.series}-{jobs}".replace("/", "_")}
+    def build(request: Request, folder: Path, jobs: int) -> dict[str, Any]:
+        image_package(folder, "schedule", *(["mshare_fault"] if folder.name == variants.ON else []))
+        return {
+            "vmlinuz": f"vmlinuz-{request.config}-{request.series}-{jobs}".replace("/", "_"),
+            "packages": [{"kind": "meta", "path": "meta.deb"}, {"kind": "image", "path": "image.deb"}],
+        }
 
     monkeypatch.setattr(runner, "execute", boot)
     monkeypatch.setattr(builds, "build", build)
