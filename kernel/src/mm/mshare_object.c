@@ -279,7 +279,8 @@ static int find_holes(struct mm_struct *host, unsigned long start,
 		if (to - from == object->vm_end - object->vm_start &&
 		    file_count(object->vm_file) == 1)
 			continue;
-		hole = kmalloc(sizeof(*hole), GFP_KERNEL_ACCOUNT);
+		/* Not accounted: a full cgroup must not keep this from relieving it. */
+		hole = kmalloc(sizeof(*hole), GFP_KERNEL);
 		if (!hole)
 			return -ENOMEM;
 		hole->file = get_file(object->vm_file);
