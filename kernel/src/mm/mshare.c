@@ -88,6 +88,9 @@ void mshare_flush_host(struct mm_struct *host)
 
 /* Memory cgroups */
 
+/* As much as a huge page: what a fault charges at most, but for readahead. */
+#define RECLAIM_PAGES	PTRS_PER_PTE
+
 #ifdef CONFIG_MEMCG
 struct mem_cgroup *mshare_region_memcg(struct mshare_region *region)
 {
@@ -98,12 +101,16 @@ struct mem_cgroup *mshare_region_memcg(struct mshare_region *region)
 struct mshare_charge mshare_charge_start(struct mshare_region *region)
 {
 	struct mem_cgroup *memcg = region->memcg;
+	struct mshare_charge charge = { .old = set_active_memcg(memcg) };
 
-	return (struct mshare_charge) {
-		.memcg = memcg,
-		.old = set_active_memcg(memcg),
-		.used = memcg ? page_counter_read(&memcg->memory) : 0,
-	};
+	/* In place of one that was removed, swap and slabs charge its parent. */
+	while (memcg && !mem_cgroup_online(memcg))
+		memcg = parent_mem_cgroup(memcg);
+	if (memcg) {
+		charge.memcg = memcg;
+		charge.used = page_counter_read(&memcg->memory);
+	}
+	return charge;
 }
 
 static void charge_stop(const struct mshare_charge *charge)
@@ -111,14 +118,38 @@ static void charge_stop(const struct mshare_charge *charge)
 	set_active_memcg(charge->old);
 }
 
+/* Reclaim beyond memory.high; in pieces, as others may do the same meanwhile. */
+static void reclaim_grown(struct mem_cgroup *memcg, unsigned long grown)
+{
+	unsigned long used, high, want, freed, pflags;
+
+	memcg_memory_event(memcg, MEMCG_HIGH);
+	psi_memstall_enter(&pflags);
+	do {
+		used = page_counter_read(&memcg->memory);
+		high = READ_ONCE(memcg->memory.high);
+		if (used <= high || fatal_signal_pending(current))
+			break;
+		want = min3(grown, used - high, (unsigned long)RECLAIM_PAGES);
+		want = max_t(unsigned long, want, MEMCG_CHARGE_BATCH);
+		freed = try_to_free_mem_cgroup_pages(memcg, want, GFP_KERNEL,
+						     MEMCG_RECLAIM_MAY_SWAP,
+						     NULL);
+		grown -= min(grown, freed);
+	} while (freed && grown);
+	psi_memstall_leave(&pflags);
+}
+
 /*
  * Who charges a cgroup beyond its memory.high brings it back on the way to user
  * space, but only one that it is in. For others it is done here, after
- * charge_stop(), and without a lock on the host, for which others wait.
+ * charge_stop(), and without a lock on the host, for which others wait. @most
+ * is what can have been charged.
  */
-static void charge_reclaim(const struct mshare_charge *charge)
+static void charge_reclaim(const struct mshare_charge *charge,
+			   unsigned long most)
 {
-	unsigned long used, high, grown, pflags;
+	unsigned long used, grown;
 	struct mem_cgroup *memcg = charge->memcg;
 
 	/*
@@ -131,7 +162,7 @@ static void charge_reclaim(const struct mshare_charge *charge)
 	used = page_counter_read(&memcg->memory);
 	if (used <= charge->used)
 		return;
-	grown = used - charge->used;
+	grown = min(used - charge->used, most);
 
 	/* Who dies need not wait: the next one who charges reclaims. */
 	if (fatal_signal_pending(current) || (current->flags & PF_EXITING))
@@ -140,19 +171,9 @@ static void charge_reclaim(const struct mshare_charge *charge)
 	do {
 		if (current->mm && mm_match_cgroup(current->mm, memcg))
 			return;
-		used = page_counter_read(&memcg->memory);
-		high = READ_ONCE(memcg->memory.high);
-		if (used <= high)
-			continue;
-		memcg_memory_event(memcg, MEMCG_HIGH);
-		psi_memstall_enter(&pflags);
-		try_to_free_mem_cgroup_pages(memcg,
-					     max_t(unsigned long,
-						   min(grown, used - high),
-						   MEMCG_CHARGE_BATCH),
-					     GFP_KERNEL,
-					     MEMCG_RECLAIM_MAY_SWAP, NULL);
-		psi_memstall_leave(&pflags);
+		if (page_counter_read(&memcg->memory) >
+		    READ_ONCE(memcg->memory.high))
+			reclaim_grown(memcg, grown);
 	} while ((memcg = parent_mem_cgroup(memcg)));
 }
 
@@ -172,7 +193,8 @@ static void charge_stop(const struct mshare_charge *charge)
 {
 }
 
-static void charge_reclaim(const struct mshare_charge *charge)
+static void charge_reclaim(const struct mshare_charge *charge,
+			   unsigned long most)
 {
 }
 
@@ -190,7 +212,7 @@ struct mshare_charge mshare_charge_client(struct vm_area_struct *vma)
 void mshare_charge_end(struct mshare_charge charge)
 {
 	charge_stop(&charge);
-	charge_reclaim(&charge);
+	charge_reclaim(&charge, ULONG_MAX);
 }
 
 /* Clients: faults */
@@ -350,7 +372,7 @@ static vm_fault_t client_fault(struct vm_area_struct *vma,
 			mmap_read_unlock(host);
 	}
 
-	charge_reclaim(&charge);
+	charge_reclaim(&charge, RECLAIM_PAGES);
 	/* The host's lock is gone: so must be the client's. */
 	if (ret & (VM_FAULT_RETRY | VM_FAULT_COMPLETED))
 		release_client(vma, flags);

@@ -58,7 +58,8 @@ void mshare_unlink_range(struct mmu_gather *tlb, struct vm_area_struct *vma,
 
 /**
  * struct mshare_charge - while what is allocated is charged to a region's creator
- * @memcg: the creator's memory cgroup, or NULL; the region has a reference
+ * @memcg: the creator's memory cgroup, or its next ancestor that was not removed,
+ *	   or NULL; the region has a reference
  * @old: what set_active_memcg() had before
  * @used: the pages that @memcg had then, to see whether more were charged
  */
