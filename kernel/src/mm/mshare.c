@@ -373,6 +373,13 @@ static vm_fault_t client_fault(struct vm_area_struct *vma,
 	}
 
 	charge_reclaim(&charge, RECLAIM_PAGES);
+	/*
+	 * Who has charged cgroups of its own beyond memory.high sleeps on the
+	 * way to user space. One that faults again and again in the kernel would
+	 * do so in a later charge, with the host's lock.
+	 */
+	if (!(flags & FAULT_FLAG_USER))
+		mem_cgroup_handle_over_high(GFP_KERNEL);
 	/* The host's lock is gone: so must be the client's. */
 	if (ret & (VM_FAULT_RETRY | VM_FAULT_COMPLETED))
 		release_client(vma, flags);
