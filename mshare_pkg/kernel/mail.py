@@ -61,7 +61,8 @@ GROUPS = (
     Group(
         "samples: add msharefs examples",
         ("samples",),
-        "A program that makes a region and one that attaches to it.",
+        "A program that makes a region and one that attaches to it: less to read than the\n"
+        "selftests for those who begin, and what a package can ship.",
     ),
     Group(
         "mm: share page tables between processes",
