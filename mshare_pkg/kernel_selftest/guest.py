@@ -20,6 +20,9 @@ SWAP_SIZE = 256 << 20
 #: Size of the disk with the guest's file system, in bytes; the file is sparse.
 DATA_SIZE = 256 << 20
 
+#: The same of the disk that is memory, and whose files are, too.
+PMEM_SIZE = 32 << 20
+
 #: What mke2fs would else take from the clock and from chance: the same files, the same disk, each run.
 _DATA_UUID = "6d736861-7265-4000-8000-000000000001"
 _DATA_HASH_SEED = "6d736861-7265-4000-8000-000000000002"
@@ -151,8 +154,8 @@ def write_swap(path: Path) -> None:
         out.truncate(SWAP_SIZE)
 
 
-def write_data(path: Path) -> None:
-    """Make the sparse file with the empty ext4 file system that the guest mounts on /data.
+def write_data(path: Path, size: int = DATA_SIZE) -> None:
+    """Make a sparse file with an empty ext4 file system, of `size` bytes.
 
     Raises:
         InfraError: mke2fs is not installed, or failed.
@@ -162,7 +165,7 @@ def write_data(path: Path) -> None:
     if mke2fs is None:
         raise InfraError("making the guest's disk: there is no mke2fs", remedy)
     with path.open("wb") as out:
-        out.truncate(DATA_SIZE)
+        out.truncate(size)
     run(
         [
             *(mke2fs, "-q", "-F", "-t", "ext4", "-b", "4096", "-N", "1024", "-J", "size=4", "-U", _DATA_UUID),

@@ -31,6 +31,9 @@ BOOTS = 3
 #: The guest's disks in their order (vda, vdb): the file in the run's directory, and what makes it.
 _DISKS: dict[str, Callable[[Path], None]] = {"swap.img": guest.write_swap, "data.img": guest.write_data}
 
+#: The file behind the guest's persistent memory.
+_PMEM = "pmem.img"
+
 #: Seconds that the guest may take to switch itself off after its last mark.
 _END_SECONDS = 15
 
@@ -133,10 +136,21 @@ def qemu_arguments(plan: Plan) -> list[str]:
     if plan.debug:
         # Who waits for a lock too long is told; this tells what those who may hold it are at, too.
         fixed += " sysctl.kernel.hung_task_all_cpu_backtrace=1"
+    # Persistent memory lies above 4 GiB: that alone would have the kernel reserve 64 MiB of bounce buffers.
+    fixed += " swiotlb=noforce"
     append = f"{fixed} {plan.append}".strip()
     return [
         *(qemu.COUNTING if plan.counting else qemu.EMULATION),
-        *("-smp", str(plan.cpus), "-m", str(plan.memory), "-no-reboot", "-nodefaults", "-display", "none"),
+        *(
+            "-smp",
+            str(plan.cpus),
+            "-m",
+            f"{plan.memory},maxmem={plan.memory + 1024}M",
+            "-no-reboot",
+            "-nodefaults",
+            "-display",
+            "none",
+        ),
         *("-kernel", str(plan.image), "-initrd", str(plan.work / "initramfs.cpio"), "-append", append),
         *("-serial", f"file:{plan.work / 'console.log'}", "-serial", f"file:{plan.work / 'tests.log'}"),
         *(
@@ -144,6 +158,11 @@ def qemu_arguments(plan: Plan) -> list[str]:
             for name in _DISKS
             for word in ("-drive", f"file={plan.work / name},if=virtio,format=raw,cache=unsafe")
         ),
+        *(
+            "-object",
+            f"memory-backend-file,id=pmem,share=on,mem-path={plan.work / _PMEM},size={guest.PMEM_SIZE}",
+        ),
+        *("-device", "virtio-pmem-pci,memdev=pmem"),
     ]
 
 
@@ -153,6 +172,7 @@ def _boot(plan: Plan) -> Result:
         path.unlink(missing_ok=True)
     for name, write in _DISKS.items():
         write(plan.work / name)
+    guest.write_data(plan.work / _PMEM, guest.PMEM_SIZE)
     start = time.monotonic()
     transcript = Transcript()
     log = plan.work / "qemu.log"
@@ -162,7 +182,7 @@ def _boot(plan: Plan) -> Result:
         qemu.machine(qemu_arguments(plan), log=log) as process,
     ):
         problems = _follow(plan, transcript, Follower(output), process.poll, step)
-    for name in _DISKS:
+    for name in (*_DISKS, _PMEM):
         (plan.work / name).unlink()
     said = console.read_text(errors="replace") if console.exists() else ""
     if not transcript.done:

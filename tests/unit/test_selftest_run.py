@@ -201,6 +201,18 @@ def test_guest_has_two_disks_in_the_order_that_its_init_expects(tmp_path: Path) 
     assert init.index("export MSHARE_DISK=/data") < init.index("\nrun files ")
 
 
+def test_guest_has_persistent_memory_above_its_own(tmp_path: Path) -> None:
+    arguments = runner.qemu_arguments(
+        runner.Plan(tmp_path, tmp_path / "vmlinuz", programs.PROGRAMS, tmp_path, memory=512)
+    )
+    assert arguments[arguments.index("-m") + 1] == "512,maxmem=1536M"
+    assert "virtio-pmem-pci,memdev=pmem" in arguments
+    assert (
+        f"mem-path={tmp_path / 'pmem.img'},size={guest.PMEM_SIZE}"
+        in arguments[arguments.index("-object") + 1]
+    )
+
+
 def test_data_disk_is_an_empty_file_system_the_same_each_time(tmp_path: Path) -> None:
     one, two = tmp_path / "one.img", tmp_path / "two.img"
     guest.write_data(one)

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -357,6 +358,42 @@ static void create_device_memory(void)
 		test_skip("no PCI device has a resource");
 }
 
+#define PMEM	"/dev/pmem0"
+#define ON_PMEM	"/tmp/mshare-pmem"
+
+/* The file on that device; it is there by its own memory, or by pages of the page cache. */
+static int file_on_pmem(const char *dax, bool is_dax)
+{
+	struct statx told;
+	int file;
+
+	CHECK_OK(mount(PMEM, ON_PMEM, "ext4", 0, dax));
+	file = open(ON_PMEM "/file", O_RDWR | O_CREAT, 0600);
+	CHECK_OK(file);
+	CHECK_OK(ftruncate(file, 2 * MIB));
+	CHECK_OK(statx(file, "", AT_EMPTY_PATH, 0, &told));
+	CHECK(!!(told.stx_attributes & STATX_ATTR_DAX) == is_dax);
+	return file;
+}
+
+static void create_dax(void)
+{
+	int fd, file;
+	char *p;
+
+	if (access(PMEM, F_OK))
+		test_skip("no " PMEM);
+	mkdir(ON_PMEM, 0700);
+	p = region_to_keep(&fd);
+	refuse_file(fd, p, file_on_pmem("dax=always", true), ENODEV);
+	CHECK_OK(umount(ON_PMEM));
+	file = file_on_pmem("dax=never", false);
+	CHECK_OK(object_of_file(fd, PAGE, RW, file));
+	CHECK_OK(close(file));
+	CHECK_OK(object_del(fd, 0, granule()));
+	CHECK_OK(umount(ON_PMEM));
+}
+
 static void create_secret_memory(void)
 {
 	int fd, secret = syscall(SYS_memfd_secret, 0);
@@ -545,6 +582,48 @@ static void unknown_ioctl(void)
 	CHECK_ERR(ioctl(fd, TCGETS, &term), ENOTTY);
 }
 
+/* As a 32-bit program calls; what it points at must lie below 4 GiB. */
+static int call_of_32_bits(int number, int a, unsigned int b, void *c)
+{
+	long ret;
+
+	asm volatile("int $0x80"
+		     : "=a" (ret)
+		     : "a" (number), "b" (a), "c" (b), "d" (c)
+		     : "memory", "r8", "r9", "r10", "r11");
+	return ret;
+}
+
+#define IOCTL_OF_32_BITS	54
+
+static void call_close_on_exec(void *arg)
+{
+	CHECK(!call_of_32_bits(IOCTL_OF_32_BITS, (uintptr_t)arg, FIOCLEX, NULL));
+}
+
+static void ioctl_of_32_bits(void)
+{
+	int fd = region_new("a", 1), status = join(spawn(call_close_on_exec, (void *)(uintptr_t)fd));
+	struct mshare_create *create = mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT,
+					    -1, 0);
+	struct mshare_unmap *unmap = (void *)(create + 1);
+	struct fdinfo info;
+
+	if (WIFSIGNALED(status))
+		test_skip("this kernel runs no 32-bit programs");
+	CHECK(!status);
+	CHECK_OK(create);
+	*create = (struct mshare_create) { .size = PAGE, .prot = RW, .flags = ANON, .fd = -1 };
+	*unmap = (struct mshare_unmap) { .size = PAGE };
+	CHECK(call_of_32_bits(IOCTL_OF_32_BITS, fd, MSHAREFS_CREATE_MAPPING, create) == -ENOTTY);
+	fdinfo_read(fd, &info);
+	CHECK(info.objects == 0);
+	CHECK_OK(ioctl(fd, MSHAREFS_CREATE_MAPPING, create));
+	CHECK(call_of_32_bits(IOCTL_OF_32_BITS, fd, MSHAREFS_UNMAP, unmap) == -ENOTTY);
+	fdinfo_read(fd, &info);
+	CHECK(info.objects == 1);
+}
+
 static void ioctl_numbers(void)
 {
 	CHECK(MSHAREFS_CREATE_MAPPING == 0x40287800);
@@ -611,6 +690,7 @@ static const struct test_case cases[] = {
 	{ "CREATE_MAPPING: a device, a directory, a pipe, a socket: ENODEV", create_device },
 	{ "CREATE_MAPPING: a file of proc, sysfs, mshare_info: ENODEV", create_special_file },
 	{ "CREATE_MAPPING: a PCI device's memory in sysfs: ENODEV", create_device_memory },
+	{ "CREATE_MAPPING: a file that is memory (DAX): ENODEV", create_dax },
 	{ "CREATE_MAPPING: memfd_secret: ENODEV", create_secret_memory },
 	{ "CREATE_MAPPING: a file of huge pages: ENODEV", create_hugetlb_file },
 	{ "CREATE_MAPPING: a region: EINVAL", create_region_in_region },
@@ -626,6 +706,7 @@ static const struct test_case cases[] = {
 	{ "UNMAP where nothing is mapped is no error", unmap_of_nothing },
 	{ "ioctls with a bad pointer: EFAULT", bad_pointer },
 	{ "an unknown ioctl: ENOTTY", unknown_ioctl },
+	{ "ioctls of a 32-bit program: ENOTTY", ioctl_of_32_bits },
 	{ "ioctl numbers and structure sizes", ioctl_numbers },
 	{ "read of a region: EINVAL", no_read },
 	{ "write to a region: EINVAL", no_write },
