@@ -3,9 +3,11 @@
  * Processes and threads map, touch, unmap, fork and exit at random, by a seed
  * (-r), for a time (-s) or a number of operations each (-n).
  *
- * The region is divided into slots: of anonymous memory, and of a memfd that
- * keeps its content while it is not mapped. What each page of a slot must hold
- * stands in ordinary shared memory, under a lock for each slot: the oracle.
+ * The region is divided into slots: of anonymous memory, and of files (a memfd,
+ * and one on a disk) that keep their content while they are not mapped. Most are
+ * small and share page tables; each big one has a huge page's range to itself, so
+ * that it can be one, and its page table goes with it. What each page of a slot must
+ * hold stands in ordinary shared memory, under a lock for each slot: the oracle.
  * Beside the workers, which keep it, there are disturbers, which touch without a
  * lock and are killed at any moment.
  */
@@ -24,7 +26,7 @@
 #include <unistd.h>
 
 #include "groups.h"
-#include "region.h"
+#include "objfile.h"
 
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT	21
@@ -33,10 +35,18 @@
 #define MADV_POPULATE_WRITE	23
 #endif
 
-#define SLOTS		32
-#define SLOT_PAGES	24
-#define SLOT_SIZE	(SLOT_PAGES * PAGE)
-#define WORDS		8	/* of each page that are stored and checked */
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE	25
+#endif
+
+#define SMALL_SLOTS	32
+#define SMALL_PAGES	24
+#define SMALL_SIZE	(SMALL_PAGES * PAGE)
+#define BIG_SLOTS	4
+#define BIG_PAGES	512	/* those of a huge page */
+#define BIG_SIZE	(BIG_PAGES * PAGE)
+#define SLOTS		(SMALL_SLOTS + BIG_SLOTS)
+#define PARTS		8	/* of each page, a word of which is stored and checked */
 #define WORKERS		16
 #define QUICK_WORKERS	4
 #define DISTURBERS	2
@@ -48,18 +58,22 @@
 
 enum op {
 	OP_MAP, OP_UNMAP, OP_REPLACE, OP_PART, OP_STORE, OP_CHECK, OP_FORK, OP_REMAP, OP_PAGEOUT,
-	OP_POPULATE, OP_THREAD, OP_PUNCH, OP_MOVE, OP_RECLAIM, OPS
+	OP_POPULATE, OP_THREAD, OP_PUNCH, OP_MOVE, OP_RECLAIM, OP_HUGE, OPS
 };
 
 static const char * const op_names[OPS] = {
 	"map", "unmap", "replace", "part", "store", "check", "fork", "remap", "pageout",
-	"populate", "thread", "punch", "move", "reclaim",
+	"populate", "thread", "punch", "move", "reclaim", "huge",
 };
+
+/* EITHER: anonymous memory, or a page of hugetlb. */
+enum kind { KIND_ANON, KIND_EITHER, KIND_MEMFD, KIND_DISK };
 
 struct slot {
 	pthread_mutex_t lock;
-	bool mapped[SLOT_PAGES];
-	u64 generation[SLOT_PAGES];	/* 0: zeros */
+	bool hugetlb;			/* its object is a page of hugetlb */
+	bool mapped[BIG_PAGES];
+	u64 generation[BIG_PAGES];	/* 0: zeros */
 };
 
 struct oracle {
@@ -80,8 +94,8 @@ static time_t deadline;
 static int workers;
 static bool grouped;	/* cgroups are there, by which memory can be reclaimed */
 
-/* What the file slots map, and a mapping of it that is not through the region. */
-static int memory;
+/* What the file slots map, and a mapping of the memfd that is not through the region. */
+static int memory, disk_file;
 static char *direct;
 
 static u64 next_random(u64 *state)
@@ -92,16 +106,61 @@ static u64 next_random(u64 *state)
 	return *state;
 }
 
-/* Slots lie around the border between two granules; each second one ends at a hole. */
+static bool is_big(int slot)
+{
+	return slot >= SMALL_SLOTS;
+}
+
+static int pages_of(int slot)
+{
+	return is_big(slot) ? BIG_PAGES : SMALL_PAGES;
+}
+
+/*
+ * Small slots lie around the border between two granules, with a hole behind each. Big ones lie
+ * beyond, two in each granule, with a huge page's range between them that stays empty.
+ */
 static u64 slot_offset(int slot)
 {
-	return granule() - (SLOTS / 2) * (SLOT_SIZE + PAGE) + slot * (SLOT_SIZE + PAGE);
+	int big = slot - SMALL_SLOTS, middle = BIG_SLOTS / 2;
+
+	if (!is_big(slot))
+		return granule() - (SMALL_SLOTS / 2 - slot) * (SMALL_SIZE + PAGE);
+	if (big < middle)
+		return granule() - 2 * BIG_SIZE * (middle - big) - BIG_SIZE;
+	return granule() + 2 * BIG_SIZE * (big - middle + 1);
+}
+
+static enum kind kind_of(int slot)
+{
+	static const enum kind big[BIG_SLOTS] = { KIND_ANON, KIND_EITHER, KIND_EITHER, KIND_MEMFD };
+
+	if (is_big(slot))
+		return big[slot - SMALL_SLOTS];
+	if (slot % 4 != 3)
+		return KIND_ANON;
+	return slot % 8 == 7 && disk_file >= 0 ? KIND_DISK : KIND_MEMFD;
 }
 
 static bool is_file(int slot)
 {
-	return slot % 4 == 3;
+	return kind_of(slot) == KIND_MEMFD || kind_of(slot) == KIND_DISK;
 }
+
+static int file_of(int slot)
+{
+	return kind_of(slot) == KIND_DISK ? disk_file : memory;
+}
+
+/* In the memfd, big slots are aligned as huge pages are. */
+static u64 file_offset(int slot)
+{
+	if (is_big(slot))
+		return (2 + slot - SMALL_SLOTS) * BIG_SIZE;
+	return slot * SMALL_SIZE;
+}
+
+#define FILE_SIZE	((2 + BIG_SLOTS) * BIG_SIZE)
 
 static u64 word_of(int slot, int page, u64 generation, int word)
 {
@@ -114,7 +173,7 @@ static u64 word_of(int slot, int page, u64 generation, int word)
 
 static u64 *word_at(char *page, int word)
 {
-	return (u64 *)(page + word * (PAGE / WORDS));
+	return (u64 *)(page + word * (PAGE / PARTS));
 }
 
 /* Who waits sleeps: a slot may be held while its pages are read from swap. */
@@ -155,7 +214,7 @@ static void store_page(struct worker *w, int s, int page)
 		CHECK(poke(at, 1) == SIGSEGV);
 		return;
 	}
-	for (word = 0; word < WORDS; word++)
+	for (word = 0; word < PARTS; word++)
 		*word_at(at, word) = word_of(s, page, generation, word);
 	slot->generation[page] = generation;
 	__atomic_add_fetch(&oracle->touched, 1, __ATOMIC_RELAXED);
@@ -174,7 +233,7 @@ static void check_page(char *p, int s, int page)
 		CHECK_MSG(sig == SIGSEGV, "slot %d, page %d: signal %d", s, page, sig);
 		return;
 	}
-	for (word = 0; word < WORDS; word++) {
+	for (word = 0; word < PARTS; word++) {
 		u64 want = word_of(s, page, slot->generation[page], word);
 		u64 have = *word_at(at, word);
 
@@ -194,7 +253,7 @@ static void check_pages(char *p, int s, int first, int n)
 
 static void check_slot(char *p, int s)
 {
-	check_pages(p, s, 0, SLOT_PAGES);
+	check_pages(p, s, 0, pages_of(s));
 }
 
 static void set_pages(int s, int first, int n, bool mapped)
@@ -208,22 +267,55 @@ static void set_pages(int s, int first, int n, bool mapped)
 	}
 }
 
-static void map_part(struct worker *w, int s, int first, int n)
+static int create_object(struct worker *w, int s, int first, int n)
 {
 	u64 at = slot_offset(s) + first * PAGE;
 
 	if (is_file(s))
-		CHECK_OK(object_create(w->fd, at, n * PAGE, RW, MAP_SHARED | MAP_FIXED, memory,
-				       s * SLOT_SIZE + first * PAGE));
-	else
-		CHECK_OK(object_add(w->fd, at, n * PAGE));
+		return object_map(w->fd, at, n * PAGE, RW, file_of(s),
+				  file_offset(s) + first * PAGE);
+	return object_add(w->fd, at, n * PAGE);
+}
+
+/* A huge page is taken out as a whole, or not at all. */
+static bool cuts_huge_page(int s, int n)
+{
+	return oracle->slot[s].hugetlb && n < BIG_PAGES;
+}
+
+static void map_part(struct worker *w, int s, int first, int n)
+{
+	if (cuts_huge_page(s, n)) {
+		CHECK_ERR(create_object(w, s, first, n), EINVAL);
+		return;
+	}
+	CHECK_OK(create_object(w, s, first, n));
+	oracle->slot[s].hugetlb = false;
 	set_pages(s, first, n, true);
 }
 
 static void unmap_part(struct worker *w, int s, int first, int n)
 {
-	CHECK_OK(object_del(w->fd, slot_offset(s) + first * PAGE, n * PAGE));
+	u64 at = slot_offset(s) + first * PAGE;
+
+	if (cuts_huge_page(s, n)) {
+		CHECK_ERR(object_del(w->fd, at, n * PAGE), EINVAL);
+		return;
+	}
+	CHECK_OK(object_del(w->fd, at, n * PAGE));
+	oracle->slot[s].hugetlb = false;
 	set_pages(s, first, n, false);
+}
+
+static void map_whole(struct worker *w, int s)
+{
+	if (kind_of(s) != KIND_EITHER || next_random(&w->random) % 2) {
+		map_part(w, s, 0, pages_of(s));
+		return;
+	}
+	CHECK_OK(object_create(w->fd, slot_offset(s), BIG_SIZE, RW, ANON | MAP_HUGETLB, -1, 0));
+	oracle->slot[s].hugetlb = true;
+	set_pages(s, 0, BIG_PAGES, true);
 }
 
 /* The child's memory map is a copy; what it sees of the region is not. */
@@ -236,7 +328,7 @@ static void fork_and_check(struct worker *w, int s)
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		check_slot(w->p, s);
-		for (page = 0; page < SLOT_PAGES; page += 5)
+		for (page = 0; page < pages_of(s); page += 5)
 			store_page(w, s, page);
 		_exit(KSFT_PASS);
 	}
@@ -263,8 +355,8 @@ static void punch_part(int s, int first, int n)
 
 	if (!is_file(s))
 		return;
-	CHECK_OK(fallocate(memory, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			   s * SLOT_SIZE + first * PAGE, n * PAGE));
+	CHECK_OK(fallocate(file_of(s), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			   file_offset(s) + first * PAGE, n * PAGE));
 	for (page = first; page < first + n; page++)
 		oracle->slot[s].generation[page] = 0;
 }
@@ -272,24 +364,38 @@ static void punch_part(int s, int first, int n)
 /* To another node, by the mapping that is not the region's; pages in use may stay. */
 static void move_slot(struct worker *w, int s)
 {
-	int node[SLOT_PAGES], status[SLOT_PAGES], i;
-	void *page[SLOT_PAGES];
+	int node[BIG_PAGES], status[BIG_PAGES], i;
+	char *p = direct + file_offset(s);
+	void *page[BIG_PAGES];
 	long left;		/* pages that were not moved */
 
-	if (!is_file(s)) {
+	if (kind_of(s) != KIND_MEMFD) {
 		if (next_random(&w->random) % 16 == 0)
 			file_write("/proc/sys/vm/compact_memory", "1");
 		return;
 	}
-	for (i = 0; i < SLOT_PAGES; i++) {
-		page[i] = direct + s * SLOT_SIZE + i * PAGE;
+	for (i = 0; i < pages_of(s); i++) {
+		page[i] = p + i * PAGE;
 		get(page[i]);	/* only what is in these page tables is moved */
 		node[i] = next_random(&w->random) % 2;
 	}
-	left = syscall(SYS_move_pages, 0, SLOT_PAGES, page, node, status, MPOL_MF_MOVE_ALL);
+	left = syscall(SYS_move_pages, 0, pages_of(s), page, node, status, MPOL_MF_MOVE_ALL);
 	/* A machine of one node answers ENODEV; a node may have no room. */
 	CHECK_MSG(left >= 0 || errno == ENODEV || errno == ENOENT || errno == ENOMEM,
 		  "move_pages: %s", strerror(errno));
+}
+
+/* What is mapped from now on gets huge pages, or mostly not: small ones are more to do. */
+static void switch_huge(struct worker *w)
+{
+	int s = SLOTS - 1;
+
+	file_write(SHMEM_ENABLED, next_random(&w->random) % 4 ? "never" : "always");
+	CHECK(kind_of(s) == KIND_MEMFD);
+	/* Takes the page tables away below those who use the slot: no lock is held. */
+	if (madvise(direct + file_offset(s), BIG_SIZE, MADV_COLLAPSE))
+		CHECK_MSG(errno == EAGAIN || errno == EBUSY || errno == ENOMEM || errno == EINVAL,
+			  "MADV_COLLAPSE: %s", strerror(errno));
 }
 
 struct thread_job {
@@ -320,7 +426,7 @@ static void check_by_threads(struct worker *w, int s)
 static void touch(struct worker *w, int s, enum op op)
 {
 	int n = 1 + next_random(&w->random) % FEW;
-	int first = next_random(&w->random) % (SLOT_PAGES - n + 1);
+	int first = next_random(&w->random) % (pages_of(s) - n + 1);
 	int i;
 
 	/* What a store would overwrite is looked at first. */
@@ -335,8 +441,8 @@ static void touch(struct worker *w, int s, enum op op)
 static void operate(struct worker *w, int s, enum op op)
 {
 	char *at = w->p + slot_offset(s);
-	int first = next_random(&w->random) % SLOT_PAGES;
-	int n = 1 + next_random(&w->random) % (SLOT_PAGES - first);
+	int first = next_random(&w->random) % pages_of(s);
+	int n = 1 + next_random(&w->random) % (pages_of(s) - first);
 	int i;
 
 	switch (op) {
@@ -346,13 +452,13 @@ static void operate(struct worker *w, int s, enum op op)
 		return;
 	case OP_MAP:
 	case OP_REPLACE:
-		map_part(w, s, 0, SLOT_PAGES);
+		map_whole(w, s);
 		if (op == OP_MAP)
-			for (i = 0; i < SLOT_PAGES; i++)
+			for (i = 0; i < pages_of(s); i++)
 				store_page(w, s, i);
 		break;
 	case OP_UNMAP:
-		unmap_part(w, s, 0, SLOT_PAGES);
+		unmap_part(w, s, 0, pages_of(s));
 		break;
 	case OP_PART:
 		if (next_random(&w->random) % 2)
@@ -367,11 +473,11 @@ static void operate(struct worker *w, int s, enum op op)
 		remap(w);
 		break;
 	case OP_PAGEOUT:
-		if (madvise(at, SLOT_SIZE, MADV_PAGEOUT))
+		if (madvise(at, pages_of(s) * PAGE, MADV_PAGEOUT))
 			CHECK(errno == ENOMEM || errno == EFAULT || errno == EINVAL);
 		break;
 	case OP_POPULATE:
-		madvise(at, SLOT_SIZE, MADV_POPULATE_WRITE);	/* fails at holes */
+		madvise(at, pages_of(s) * PAGE, MADV_POPULATE_WRITE);	/* fails at holes */
 		break;
 	case OP_THREAD:
 		check_by_threads(w, s);
@@ -382,17 +488,23 @@ static void operate(struct worker *w, int s, enum op op)
 	case OP_MOVE:
 		move_slot(w, s);
 		break;
+	case OP_HUGE:
+		switch_huge(w);
+		break;
 	default:
 		break;
 	}
 	check_slot(w->p, s);
 }
 
-/* How often each is done, of their sum. All but the last two check a whole slot. */
+/*
+ * How often each is done, of their sum. All but the last two check a whole slot. RECLAIM takes as
+ * long as a thousand others.
+ */
 static const unsigned int weights[OPS] = {
-	[OP_MAP] = 2, [OP_UNMAP] = 1, [OP_REPLACE] = 1, [OP_PART] = 3, [OP_FORK] = 1,
-	[OP_REMAP] = 1, [OP_PAGEOUT] = 1, [OP_POPULATE] = 1, [OP_THREAD] = 1, [OP_PUNCH] = 1,
-	[OP_MOVE] = 1, [OP_RECLAIM] = 1, [OP_STORE] = 180, [OP_CHECK] = 180,
+	[OP_MAP] = 6, [OP_UNMAP] = 3, [OP_REPLACE] = 3, [OP_PART] = 9, [OP_FORK] = 3,
+	[OP_REMAP] = 3, [OP_PAGEOUT] = 3, [OP_POPULATE] = 3, [OP_THREAD] = 3, [OP_PUNCH] = 3,
+	[OP_MOVE] = 3, [OP_RECLAIM] = 1, [OP_HUGE] = 2, [OP_STORE] = 540, [OP_CHECK] = 540,
 };
 
 static enum op random_op(u64 *random)
@@ -454,7 +566,7 @@ static void disturb(void *arg)
 
 	for (;;) {
 		int s = next_random(&random) % SLOTS;
-		u64 page = next_random(&random) % SLOT_PAGES;
+		u64 page = next_random(&random) % pages_of(s);
 		unsigned char c;
 
 		if (next_random(&random) % 500 == 0) {
@@ -474,11 +586,12 @@ static void start(void)
 	CHECK_OK(oracle);
 	make_locks();
 	workers = opt_quick ? QUICK_WORKERS : WORKERS;
-	memory = memfd_create("slots", MFD_CLOEXEC);
-	CHECK_OK(memory);
-	CHECK_OK(ftruncate(memory, SLOTS * SLOT_SIZE));
-	direct = mmap(NULL, SLOTS * SLOT_SIZE, RW, MAP_SHARED, memory, 0);
+	memory = sparse_file(memfd, FILE_SIZE / PAGE);
+	disk_file = getenv("MSHARE_DISK") ? sparse_file(disk, FILE_SIZE / PAGE) : -1;
+	direct = mmap(free_range(FILE_SIZE), FILE_SIZE, RW, MAP_SHARED | MAP_FIXED, memory, 0);
 	CHECK_OK(direct);
+	test_set("/proc/sys/vm/nr_hugepages", "8");
+	test_set(SHMEM_ENABLED, "never");
 	fd = region_new("a", 2);
 	CHECK_OK(close(fd));
 	grouped = have_groups();
@@ -486,8 +599,11 @@ static void start(void)
 	deadline = now.tv_sec + (opt_seconds ?: (opt_quick ? 8 : 60));
 }
 
-/* Pages that went and came back, or moved: what some of the operations are for. */
-static const char * const movements[] = { "pswpout", "pswpin", "pgmigrate_success" };
+/* Pages that went and came back, moved, or were made one: what some of the operations are for. */
+static const char * const movements[] = {
+	"pswpout", "pswpin", "pgmigrate_success", "thp_file_alloc", "thp_split_page",
+	"thp_collapse_alloc",
+};
 
 static bool can_move(const char *movement)
 {
@@ -495,10 +611,15 @@ static bool can_move(const char *movement)
 		return false;
 	if (!strncmp(movement, "pswp", 4))
 		return mem_kib("SwapTotal") > 0;
+	if (!strncmp(movement, "thp", 3))
+		return true;
 	return !access("/sys/devices/system/node/node1", F_OK);
 }
 
-static void note_movements(const u64 *before)
+/* Such a number of operations has some of everything. */
+#define MANY	50000
+
+static void note_movements(const u64 *before, u64 operations)
 {
 	size_t i;
 
@@ -506,13 +627,13 @@ static void note_movements(const u64 *before)
 		u64 n = vm_stat(movements[i]) - before[i];
 
 		test_note("%s: %llu", movements[i], (unsigned long long)n);
-		/* A quick run may be over before. */
-		CHECK_MSG(n || opt_quick || !can_move(movements[i]), "%s did not grow",
+		CHECK_MSG(n || operations < MANY || !can_move(movements[i]), "%s did not grow",
 			  movements[i]);
 	}
 }
 
-static void end(char *p)
+/* Returns how many operations there were. */
+static u64 end(char *p)
 {
 	char text[512] = "";
 	size_t used = 0;
@@ -531,6 +652,7 @@ static void end(char *p)
 		  (unsigned long long)oracle->touched);
 	for (i = 0; i < OPS; i++)
 		CHECK_MSG(oracle->done[i] > 0, "%s was never done", op_names[i]);
+	return sum;
 }
 
 static bool all_ended(pid_t *pids)
@@ -576,8 +698,8 @@ static void stress(void)
 	for (i = 0; i < DISTURBERS; i++)
 		kill_join(disturbers[i]);
 	test_note("%lu disturbers killed", killed);
-	end(region_map(region_open("a", O_RDONLY), PROT_READ));
-	note_movements(moved);
+	note_movements(moved, end(region_map(region_open("a", O_RDONLY), PROT_READ)));
+	remove_files();
 	if (grouped)
 		drop_groups();
 }
