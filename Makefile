@@ -22,7 +22,7 @@ test: ## linters, unit tests, kernel, quick selftests, Molecule, a fleet's good 
 test-kernel: ## all kernel selftests, in a guest
 	@$(STAGES) test-kernel
 
-test-kernel-debug: ## the same on a kernel with lockdep, KASAN, UBSAN, DEBUG_VM, page-table checks, fault injection
+test-kernel-debug: ## the same on a kernel with lockdep, KASAN, UBSAN, DEBUG_VM, page-table checks, fault injection; and 16 processes on 4 CPUs
 	@$(STAGES) test-kernel-debug
 
 endure: ## ten million random operations on regions, by seed, checked by an oracle; goes on where it was stopped

@@ -91,6 +91,15 @@ ENDURE = Stage(
     ("mshare", "kernel", "endure", "--build", "build/kernel"),
     "run it again: it goes on after the last whole boot",
 )
+#: 16 processes on four CPUs with all the checks: some minutes.
+DEBUG_ENDURE = Stage(
+    "endure",
+    (
+        *("mshare", "kernel", "endure", "--build", "build/kernel-debug", "--output", "build/endure-debug"),
+        *("--operations", "20000"),
+    ),
+    "the kernel's log is build/endure-debug/console.log",
+)
 
 BENCH = Stage(
     "bench",
@@ -165,7 +174,7 @@ PLANS = {
             (lab_down("build/fleet"), lab_down("build/molecule/default/lab", "molecule-down")),
         ),
         Plan("test-kernel", (SETUP, KERNEL, FULL)),
-        Plan("test-kernel-debug", (SETUP, DEBUG_KERNEL, DEBUG_FULL)),
+        Plan("test-kernel-debug", (SETUP, DEBUG_KERNEL, DEBUG_FULL, DEBUG_ENDURE)),
         Plan("endure", (SETUP, KERNEL, ENDURE)),
         Plan("sparse", (SETUP, Stage("sparse", ("mshare", "kernel", "sparse")))),
         Plan("stepwise", (SETUP, Stage("stepwise", ("mshare", "kernel", "stepwise")))),
