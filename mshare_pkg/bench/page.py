@@ -112,6 +112,12 @@ def _break_even(found: Mapping[str, Any], most: int, size: str) -> Iterable[str]
     for kind, model in found["models"].items():
         base, copy, own, own_copy = (_short(model[key] / 1024) for key in ("base", "copy", "own", "own_copy"))
         yield f"- {kind}: {base} + {copy} S + n ({own} + {own_copy} S)"
+    differs = ", ".join(f"{_short(found['differs_bytes'][kind] / 1024)} KiB ({kind})" for kind in KINDS)
+    yield ""
+    yield (
+        f"The page tables that were measured, of each size with 1, 2, 4, ... {most} processes, differ "
+        f"from it by at most {differs}."
+    )
     shown = [n for n in _SHOWN if n <= most]
     yield ""
     yield from _head(

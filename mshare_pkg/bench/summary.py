@@ -176,20 +176,26 @@ def _many(measured: Measured, kind: str, size: int) -> Line:
 
 def _break_even(measured: Measured) -> dict[str, Any]:
     processes = int(measured.machine["processes"])
-    models = {}
+    models, differs = {}, {}
     for kind in KINDS:
         tables = {
             int(line["bytes"]): (line["tables_kib"][0] * 1024, line["tables_kib"][-1] * 1024)
             for line in measured.of("many", kind)
         }
         fixed = median(_kib_each(line) * 1024 for line in measured.of("create", kind))
-        models[kind] = breakeven.fit(tables, processes, fixed)
+        model = models[kind] = breakeven.fit(tables, processes, fixed)
+        differs[kind] = max(
+            abs(model.bytes(line["bytes"] / 2**20, n) - fixed - kib * 1024)
+            for line in measured.of("many", kind)
+            for n, kib in zip(counts(processes), line["tables_kib"], strict=True)
+        )
     # Up to one granule: a region of several has more pages of page tables above.
     top = int(measured.machine["granule"]) >> 20
     sizes = [mib for mib in (2, 8, 32, 128, 512, 1024) if mib <= top]
     others = {kind: models[kind] for kind in OTHERS}
     return {
         "models": {kind: asdict(model) for kind, model in models.items()},
+        "differs_bytes": {kind: round(most) for kind, most in differs.items()},
         **breakeven.table(models[REGION], others, sizes, counts(processes)[1:]),
     }
 

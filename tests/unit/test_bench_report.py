@@ -86,6 +86,15 @@ def test_break_even(report: dict[str, Any]) -> None:
     assert [row["mib"] for row in even["by_size"]] == [2, 8, 32, 128, 512, 1024]
 
 
+def test_what_was_measured_between_is_held_against_the_fit() -> None:
+    found = objects()
+    for line in found:
+        if line["measure"] == "many" and line["memory"] == "memfd" and line["bytes"] == SIZE:
+            line["tables_kib"][1] += 12  # with two processes: neither the first number nor the last
+    even = summary.summarize(measured.parse(lines(found)))["break_even"]
+    assert even["differs_bytes"] == {"msharefs": 0, "memfd": 12 * 1024, "hugetlb": 0}
+
+
 def test_the_page_tells_every_table(report: dict[str, Any]) -> None:
     text = page.markdown(report, "bench.svg")
     assert "![Plots of the tables below](bench.svg)" in text
@@ -93,6 +102,7 @@ def test_the_page_tells_every_table(report: dict[str, Any]) -> None:
     assert "| attach and detach | µs | 2 | 6 | 4 | 3 (3 to 3) | 2 (2 to 2) |" in text
     assert "- msharefs: 12 + 2 S + n (4 + 0 S)" in text
     assert "| 2 | never | never |" in text
+    assert "differ from it by at most 0 KiB (msharefs), 0 KiB (memfd), 0 KiB (hugetlb)." in text
     for part in ("counted", "timed"):
         for one in report[part]:
             assert f"| {one['title']} | {one['unit']} |" in text
