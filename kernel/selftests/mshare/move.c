@@ -13,9 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "groups.h"
 #include "region.h"
 
 #ifndef MADV_COLD
@@ -35,6 +37,7 @@
 
 #define HUGE		(2 * MIB)
 #define KHUGEPAGED	"/sys/kernel/mm/transparent_hugepage/khugepaged/"
+#define DEBUGFS		"/sys/kernel/debug"
 
 /* Page frame numbers of n pages of this process; 0 where none is present. */
 static void frames(const void *p, size_t n, u64 *frame)
@@ -174,23 +177,38 @@ static void huge_split_by_unmap(void)
 	check_zero(p + hole, PAGE);
 }
 
+static void need_swap(void)
+{
+	if (mem_kib("SwapFree") < (long)(16 * KIB))
+		test_skip("needs 16 MiB of free swap");
+}
+
 static void huge_to_swap(void)
 {
+	u64 unmapped = 0, written = 0, unmapped_before, written_before;
+	int fd, i, rounds = opt_quick ? 3 : 20;
 	struct user users[USERS];
 	pid_t pids[USERS];
 	char *p;
-	int fd, i;
 
-	if (mem_kib("SwapFree") < 16 * 1024)
-		test_skip("needs 16 MiB of free swap");
+	need_swap();
 	p = huge_region(&fd);
 	memset(p, 0, 4 * HUGE);
 	begin_use(users, pids, p, 4 * HUGE);
-	for (i = 0; i < (opt_quick ? 3 : 20); i++) {
+	unmapped_before = vm_stat("thp_split_pmd");
+	written_before = vm_stat("pswpout");
+	/* A page that a writer waits for stays: it may take some rounds until one goes. */
+	for (i = 0; i < rounds || (i < 100 && (!unmapped || written < HUGE / PAGE)); i++) {
 		CHECK_OK(madvise(p, 4 * HUGE, MADV_PAGEOUT));
 		usleep(20000);
+		unmapped = vm_stat("thp_split_pmd") - unmapped_before;
+		written = vm_stat("pswpout") - written_before;
 	}
 	end_use(pids, p, 4 * HUGE);
+	test_note("after %d rounds: %llu huge pages were unmapped, %llu pages written", i,
+		  (unsigned long long)unmapped, (unsigned long long)written);
+	CHECK(unmapped > 0);
+	CHECK(written >= HUGE / PAGE);
 }
 
 static void huge_by_khugepaged(void)
@@ -566,26 +584,65 @@ static void soft_offlined(void)
 	CHECK(frames_changed(before, after, ARRAY_SIZE(before)) > 0);
 }
 
+/* The numbers of the newest generations of all nodes and cgroups, added: aging makes it grow. */
+static u64 newest_generations(void)
+{
+	FILE *file = fopen(DEBUGFS "/lru_gen", "r");
+	u64 seq = 0, age, sum = 0;
+	char line[256];
+
+	CHECK(file);
+	/* The last of the lines with a number and an age is that of the newest. */
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "%llu %llu", (unsigned long long *)&seq,
+			   (unsigned long long *)&age) != 2) {
+			sum += seq;
+			seq = 0;
+		}
+	fclose(file);
+	return sum + seq;
+}
+
 static void with_generations(void)
 {
+	const u64 size = 16 * MIB, some = size / 4 / PAGE;	/* more than all else has */
+	u64 generations, written, aged = 0, evicted = 0;
 	struct user users[USERS];
 	pid_t pids[USERS];
 	char *p;
 	int fd, i;
 
+	need_swap();
+	need_groups();
 	test_set("/sys/kernel/mm/lru_gen/enabled", "y");
-	p = simple_region("a", 16 * MIB, &fd);
-	memset(p, 0, 16 * MIB);
-	begin_use(users, pids, p, 16 * MIB);
+	if (mount("debugfs", DEBUGFS, "debugfs", 0, NULL) && errno != EBUSY)
+		test_skip("no debugfs");
+	p = simple_region("a", size, &fd);
+	memset(p, 0, size);
+	begin_use(users, pids, p, size);
 	for (i = 0; i < 4; i++)
-		CHECK_OK(madvise(p, 16 * MIB, i & 1 ? MADV_PAGEOUT : MADV_COLD));
-	end_use(pids, p, 16 * MIB);
+		CHECK_OK(madvise(p, size, i & 1 ? MADV_PAGEOUT : MADV_COLD));
+	/* Advice moves single pages; it is reclaim that ages all, and evicts the oldest. */
+	generations = newest_generations();
+	written = vm_stat("pswpout");
+	for (i = 0; i < 4 || (i < 200 && (!aged || evicted <= some)); i++) {
+		if (!press_for_memory("4M"))
+			test_skip("no memory.reclaim");
+		aged = newest_generations() - generations;
+		evicted = vm_stat("pswpout") - written;
+	}
+	end_use(pids, p, size);
+	drop_groups();
+	test_note("after %d times: %llu generations more, %llu pages written", i,
+		  (unsigned long long)aged, (unsigned long long)evicted);
+	CHECK(aged > 0);
+	CHECK(evicted > some);
 }
 
 static const struct test_case cases[] = {
 	{ "huge pages by a fault serve all processes", huge_by_fault },
 	{ "a huge page is split by the removal of a part", huge_split_by_unmap },
-	{ "huge pages go to swap and back under four writers", huge_to_swap, .slow = 2 },
+	{ "huge pages go to swap and back under four writers", huge_to_swap, .slow = 4 },
 	{ "khugepaged merges pages under four writers", huge_by_khugepaged, .slow = 2 },
 	{ "compaction moves pages under four writers", compacted, .slow = 3 },
 	{ "pages move between nodes under four writers", moved_between_nodes, .slow = 2 },
@@ -595,7 +652,7 @@ static const struct test_case cases[] = {
 	{ "memory goes offline under four writers", offlined, .slow = 4 },
 	{ "a page that failed is SIGBUS for every process, the others stay", poisoned },
 	{ "pages are moved off bad memory under four writers", soft_offlined },
-	{ "aging by generations under four writers", with_generations, .slow = 2 },
+	{ "aging and eviction by generations under four writers", with_generations, .slow = 2 },
 };
 
 int main(int argc, char **argv)
