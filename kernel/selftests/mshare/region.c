@@ -388,6 +388,31 @@ char *proc_read(pid_t pid, const char *name, size_t *length)
 	return buffer;
 }
 
+char *proc_mapping(pid_t pid, const char *name, const char *p, u64 size)
+{
+	char start[64], *text, *entry;
+	size_t length;
+
+	snprintf(start, sizeof(start), "%lx-%lx ", (unsigned long)p, (unsigned long)(p + size));
+	text = proc_read(pid, name, &length);
+	entry = strstr(text, start);
+	CHECK_MSG(entry && (entry == text || entry[-1] == '\n'), "no %s in %s", start, name);
+	return entry;
+}
+
+long number_in(const char *text, const char *key)
+{
+	const char *at = strstr(text, key);
+
+	CHECK_MSG(at, "no %s", key);
+	return strtol(at + strlen(key), NULL, 10);
+}
+
+long smaps_kib(const char *p, u64 size, const char *key)
+{
+	return number_in(proc_mapping(getpid(), "smaps", p, size), key);
+}
+
 int ring_new(void)
 {
 	struct io_uring_params params = { .flags = 0 };

@@ -99,6 +99,12 @@ void file_write(const char *path, const char *text);
 void file_read(const char *path, char *text, size_t size);
 /* /proc/PID/NAME to its end, in a static buffer; skips the case where there is none. */
 char *proc_read(pid_t pid, const char *name, size_t *length);
+/* The same from the entry of a mapping on, in maps or smaps. */
+char *proc_mapping(pid_t pid, const char *name, const char *p, u64 size);
+/* The first number behind a key in such a text. */
+long number_in(const char *text, const char *key);
+/* What smaps says of a mapping of this process, in KiB. */
+long smaps_kib(const char *p, u64 size, const char *key);
 
 /* An io_uring, or a skip; and a long-term writable pin of a range: 0, or -1 and errno. */
 int ring_new(void);
