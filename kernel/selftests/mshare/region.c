@@ -182,6 +182,20 @@ int poke(void *p, unsigned char value)
 	return 0;
 }
 
+int count_until_signal(u64 *word)
+{
+	int sig;
+	u64 n;
+
+	catch_faults();
+	sig = sigsetjmp(fault_jump, 1);
+	if (sig)
+		return sig;
+	fault_expected = true;
+	for (n = *word + 1; ; n++)
+		__atomic_store_n(word, n, __ATOMIC_RELAXED);
+}
+
 unsigned char get(const void *p)
 {
 	unsigned char value = 0;

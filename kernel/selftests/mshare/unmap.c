@@ -12,11 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "objfile.h"
 #include "region.h"
-
-#ifndef MAP_FIXED_NOREPLACE
-#define MAP_FIXED_NOREPLACE	0x100000
-#endif
 
 /* shared->flag: readers that are ready; the step that the writer has finished; stop. */
 #define READY	0
@@ -296,6 +293,49 @@ static void no_store_after_unmap(void)
 	flag_raise(STOP);
 	join_ok(pids[0]);
 	join_ok(pids[1]);
+}
+
+/* A system call might have the CPU forget the translations that this is about. */
+static void count_until_refused(void *arg)
+{
+	u64 *word = (u64 *)region_map(region_open("a", O_RDWR), RW);
+	u32 round;
+
+	run_on_cpu(1);
+	for (round = 1; round <= (uintptr_t)arg; round++) {
+		flag_await(STEP, round);
+		CHECK(count_until_signal(word) == SIGSEGV);
+		flag_raise(GONE);
+	}
+}
+
+/* The page stays where it is, and only the right to store goes. */
+static void no_store_once_read_only(void)
+{
+	int fd, memory = sparse_file(memfd, 1);
+	char *p = file_region(memory, 1, &fd);
+	u64 *count = (u64 *)plain_mmap(memory, 1), now = 0;
+	uintptr_t round, n = rounds() / 5;
+	pid_t pid;
+
+	run_on_cpu(0);
+	pid = spawn(count_until_refused, (void *)n);
+	for (round = 1; round <= n; round++) {
+		now = __atomic_load_n(count, __ATOMIC_RELAXED);
+		flag_raise(STEP);
+		while (__atomic_load_n(count, __ATOMIC_RELAXED) < now + 1000)
+			usleep(100);
+		CHECK_OK(object_map(fd, 0, PAGE, PROT_READ, memory, 0));
+		now = __atomic_load_n(count, __ATOMIC_SEQ_CST);
+		while (flag_get(GONE) < round)
+			CHECK_MSG(__atomic_load_n(count, __ATOMIC_RELAXED) == now,
+				  "round %u: a store after the replacement", (u32)round);
+		CHECK(__atomic_load_n(count, __ATOMIC_SEQ_CST) == now);
+		CHECK(__atomic_load_n((u64 *)p, __ATOMIC_SEQ_CST) == now);
+		CHECK_OK(object_map(fd, 0, PAGE, RW, memory, 0));
+	}
+	join_ok(pid);
+	test_note("%llu stores in %u rounds", (unsigned long long)now, (u32)n);
 }
 
 static void partial(void)
@@ -647,6 +687,8 @@ static const struct test_case cases[] = {
 	{ "munmap and mmap over a region are seen at once by busy threads",
 	  own_munmap_watched_by_threads, .slow = 3 },
 	{ "no store reaches a page after its UNMAP", no_store_after_unmap, .slow = 3 },
+	{ "no store reaches a page after it was replaced by the same, read-only",
+	  no_store_once_read_only, .slow = 3 },
 	{ "UNMAP of a part splits an object", partial },
 	{ "UNMAP over several objects, holes and granules", several_objects },
 	{ "MAP_FIXED replaces what was there, and splits it", replaced },
