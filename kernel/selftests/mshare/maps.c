@@ -89,6 +89,69 @@ static void smaps(void)
 	check_pattern(p, TOUCHED, 1);
 }
 
+/* The page tables are one, so each page is mapped once: nobody has a share of it. */
+static void smaps_counts_all(void)
+{
+	char *p, *text;
+	pid_t pids[] = { start_sleeper(&p), getpid() };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(pids); i++) {
+		text = proc_mapping(pids[i], "smaps", p, granule());
+		CHECK(number_in(text, "Pss:") == TOUCHED / KIB);
+		CHECK(number_in(text, "Private_Clean:") + number_in(text, "Private_Dirty:") ==
+		      TOUCHED / KIB);
+		CHECK(number_in(text, "Shared_Clean:") + number_in(text, "Shared_Dirty:") == 0);
+	}
+	kill_join(pids[0]);
+}
+
+/* What others have touched counts from when this process has touched one page of the granule. */
+static void smaps_by_granule(void)
+{
+	u64 g = granule();
+	int fd = region_new("a", 2), i;
+	char *p = region_map(fd, RW), *q = region_map(fd, PROT_READ);
+
+	for (i = 0; i < 2; i++) {
+		CHECK_OK(object_add(fd, i * g, MIB));
+		fill(p + i * g, MIB, 1);
+	}
+	CHECK(smaps_kib(p, 2 * g, "Rss:") == 2 * MIB / KIB);
+	CHECK(smaps_kib(q, 2 * g, "Rss:") == 0);
+	get(q + g + MIB - 1);
+	CHECK(smaps_kib(q, 2 * g, "Rss:") == MIB / KIB);
+	get(q);
+	CHECK(smaps_kib(q, 2 * g, "Rss:") == 2 * MIB / KIB);
+}
+
+static void smaps_of_swapped(void)
+{
+	int fd;
+	char *p = simple_region("a", MIB, &fd), *text;
+
+	if (mem_kib("SwapFree") < (long)(2 * KIB))
+		test_skip("needs 2 MiB of free swap");
+	fill(p, MIB, 1);
+	CHECK(smaps_kib(p, granule(), "Rss:") == MIB / KIB);
+	CHECK_OK(madvise(p, MIB, MADV_PAGEOUT));
+	text = proc_mapping(getpid(), "smaps", p, granule());
+	CHECK(number_in(text, "Rss:") <= (long)(MIB / KIB / 10));
+	CHECK(number_in(text, "Swap:") == 0 && number_in(text, "SwapPss:") == 0);
+	check_pattern(p, MIB, 1);
+	CHECK(smaps_kib(p, granule(), "Rss:") == MIB / KIB);
+}
+
+static void smaps_flag(void)
+{
+	int fd;
+	char *p = simple_region("a", MIB, &fd), *other;
+
+	CHECK_MSG(strstr(vm_flags(p, granule()), " pt"), "%s", vm_flags(p, granule()));
+	other = plain_mmap(sparse_file(memfd, 1), 1);
+	CHECK_MSG(!strstr(vm_flags(other, PAGE), " pt"), "%s", vm_flags(other, PAGE));
+}
+
 static void smaps_rollup(void)
 {
 	char *p, *text;
@@ -296,6 +359,7 @@ static void abort_in(void *arg)
 	flip(heap, of_heap_flipped);
 	flag_raise(heap[0] == 'O');	/* it is used, so it is kept */
 	get(arg);
+	CHECK_ERR(madvise(arg, granule(), MADV_DODUMP), EINVAL);
 	CHECK_OK(setrlimit(RLIMIT_CORE, &limit));
 	abort();
 }
@@ -346,6 +410,10 @@ static void core_dump(void)
 static const struct test_case cases[] = {
 	{ "/proc/PID/maps", maps_line },
 	{ "/proc/PID/smaps", smaps },
+	{ "/proc/PID/smaps: each process counts all of it, in Pss and Private", smaps_counts_all },
+	{ "/proc/PID/smaps: granules from when the process has touched them", smaps_by_granule },
+	{ "/proc/PID/smaps: nothing of what is in swap", smaps_of_swapped },
+	{ "/proc/PID/smaps: the flag pt", smaps_flag },
 	{ "/proc/PID/smaps_rollup", smaps_rollup },
 	{ "/proc/PID/numa_maps", numa_maps },
 	{ "/proc/PID/stat, statm and status", sizes },

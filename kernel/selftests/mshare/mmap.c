@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "objfile.h"
 #include "region.h"
 
 /* Of Linux 6.7; Debian 12's headers are older. */
@@ -25,9 +26,6 @@
 #define UFFD_FEATURE_WP_ASYNC		0x8000
 #endif
 
-#ifndef MAP_FIXED_NOREPLACE
-#define MAP_FIXED_NOREPLACE	0x100000
-#endif
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP	4
 #endif
@@ -66,26 +64,10 @@ static void intact(const char *p)
 	check_pattern(region_map(region_open("a", O_RDONLY), PROT_READ), SIZE, SEED);
 }
 
-/* The flags that /proc/self/smaps shows for the mapping at p. */
-static void vm_flags(const char *p, char *text, size_t size)
+/* Among the flags that smaps shows for a whole mapping of the region; " lo": it is locked. */
+static bool has_flag(const char *p, const char *flag)
 {
-	FILE *file = fopen("/proc/self/smaps", "r");
-	char line[256], start[32];
-	bool ours = false;
-
-	text[0] = 0;
-	snprintf(start, sizeof(start), "%lx-", (unsigned long)p);
-	CHECK(file);
-	while (fgets(line, sizeof(line), file)) {
-		if (!strncmp(line, start, strlen(start)))
-			ours = true;
-		if (ours && !strncmp(line, "VmFlags:", 8)) {
-			snprintf(text, size, "%.200s", line);
-			break;
-		}
-	}
-	fclose(file);
-	CHECK(text[0]);
+	return strstr(vm_flags(p, granule()), flag);
 }
 
 static void mmap_before_size(void)
@@ -390,7 +372,6 @@ static void mlock_refused(void)
 
 static void mlockall_skips(void)
 {
-	char flags[256];
 	char *p = pattern_region(), *q;
 	long shmem;
 
@@ -399,11 +380,9 @@ static void mlockall_skips(void)
 	shmem = mem_kib("Shmem");
 	CHECK_OK(mlockall(MCL_CURRENT | MCL_FUTURE));
 	CHECK(status_of(getpid(), "VmLck") < (long)(granule() / KIB));
-	vm_flags(p, flags, sizeof(flags));
-	CHECK_MSG(!strstr(flags, " lo"), "%s", flags);
+	CHECK(!has_flag(p, " lo"));
 	q = region_map(the_fd, RW);
-	vm_flags(q, flags, sizeof(flags));
-	CHECK_MSG(!strstr(flags, " lo"), "%s", flags);
+	CHECK(!has_flag(q, " lo"));
 	CHECK(status_of(getpid(), "VmLck") < (long)(granule() / KIB));
 	CHECK_MSG(mem_kib("Shmem") - shmem < (long)(8 * KIB), "Shmem grew by %ld KiB",
 		  mem_kib("Shmem") - shmem);
@@ -438,6 +417,33 @@ static void locking_little(void)
 	intact(p);
 }
 
+/* As of other memory that can't be locked: it needs leave to lock so much, and locks nothing. */
+static void mmap_locked(void)
+{
+	const struct rlimit little = { 64 * MIB, 64 * MIB }, none = { 0, 0 };
+	long locked = status_of(getpid(), "VmLck"), shmem;
+	char *p = pattern_region(), *q;
+
+	CHECK_OK(object_add(the_fd, SIZE, 8 * MIB - SIZE));
+	shmem = mem_kib("Shmem");
+	q = mmap(NULL, granule(), RW, MAP_SHARED | MAP_LOCKED, the_fd, 0);
+	CHECK_OK(q);
+	CHECK_MSG(mem_kib("Shmem") - shmem >= (long)((8 * MIB - SIZE) / KIB),
+		  "Shmem grew by %ld KiB", mem_kib("Shmem") - shmem);
+	CHECK(status_of(getpid(), "VmLck") == locked);
+	CHECK(!has_flag(q, " lo"));
+	check_pattern(q, SIZE, SEED);
+	CHECK_OK(munmap(q, granule()));
+
+	CHECK_OK(setrlimit(RLIMIT_MEMLOCK, &little));
+	CHECK_OK(seteuid(1000));
+	CHECK_ERR(mmap(NULL, granule(), RW, MAP_SHARED | MAP_LOCKED, the_fd, 0), EAGAIN);
+	CHECK_OK(setrlimit(RLIMIT_MEMLOCK, &none));
+	CHECK_ERR(mmap(NULL, granule(), RW, MAP_SHARED | MAP_LOCKED, the_fd, 0), EPERM);
+	CHECK_OK(seteuid(0));
+	intact(p);
+}
+
 static void madvise_refused(void)
 {
 	const int advice = *(const int *)test_arg;
@@ -447,6 +453,19 @@ static void madvise_refused(void)
 	CHECK_ERR(madvise(p, SIZE, advice), EINVAL);
 	CHECK_ERR(madvise(p + PAGE, PAGE, advice), EINVAL);
 	intact(p);
+}
+
+/* Without KSM the kernel refuses it for all memory; with it, a shared mapping is passed over. */
+static void madvise_merge_refused(void)
+{
+	char *own = mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bool merges;
+
+	CHECK_OK(own);
+	merges = !madvise(own, PAGE, *(const int *)test_arg);
+	CHECK(merges || errno == EINVAL);
+	test_note("the kernel has %s", merges ? "KSM" : "no KSM");
+	madvise_refused();
 }
 
 /* Advice that is only a hint may be taken for all of it, but must not split the mapping. */
@@ -463,7 +482,12 @@ static void madvise_dump(void)
 {
 	char *p = pattern_region();
 
+	CHECK(has_flag(p, " dd"));
 	CHECK_OK(madvise(p, granule(), MADV_DONTDUMP));
+	CHECK_OK(madvise(p + PAGE, PAGE, MADV_DONTDUMP));
+	CHECK_ERR(madvise(p, granule(), MADV_DODUMP), EINVAL);
+	CHECK_ERR(madvise(p + PAGE, PAGE, MADV_DODUMP), EINVAL);
+	CHECK(has_flag(p, " dd"));
 	intact(p);
 }
 
@@ -505,6 +529,33 @@ static void madvise_hints(void)
 	CHECK_OK(madvise(p + PAGE, PAGE, MADV_WILLNEED));
 	CHECK_OK(madvise(p, SIZE, MADV_PAGEOUT));
 	intact(p);
+}
+
+/* What was in use is not any longer, for reclaim: neither in the page tables nor by its list. */
+static void madvise_cold(void)
+{
+	const u64 pages = 1024, size = pages * PAGE, part = size / 2;
+	int fd, memory;
+	long referenced;
+	u64 moved;
+	char *p;
+
+	run_on_cpu(0);	/* pages on their way to a list wait at a CPU */
+	memory = pattern_file(memfd, pages);
+	p = file_region(memory, pages, &fd);
+	/* The second read(2) makes pages active. */
+	file_check(memory, 0, size, 1);
+	file_check(memory, 0, size, 1);
+	check_pattern(p, size, 1);
+	CHECK(smaps_kib(p, granule(), "Referenced:") == (long)(size / KIB));
+	moved = vm_stat("pgdeactivate");
+	CHECK_OK(madvise(p, part, MADV_COLD));
+	moved = vm_stat("pgdeactivate") - moved;
+	referenced = smaps_kib(p, granule(), "Referenced:");
+	CHECK_MSG(referenced == (long)((size - part) / KIB), "%ld KiB", referenced);
+	CHECK_MSG(moved >= part / PAGE / 10 * 9 && moved < pages / 10 * 9, "%llu pages",
+		  (unsigned long long)moved);
+	check_pattern(p, size, 1);
 }
 
 static void need_file(const char *path)
@@ -642,6 +693,7 @@ static const struct test_case cases[] = {
 	{ "mlock, mlock2: EINVAL", mlock_refused },
 	{ "mlockall succeeds and skips regions", mlockall_skips },
 	{ "mlock, mlockall of a user who may lock little", locking_little },
+	{ "mmap MAP_LOCKED locks nothing", mmap_locked },
 	{ "madvise DONTNEED: EINVAL", madvise_refused, &advice_DONTNEED },
 	{ "madvise DONTNEED_LOCKED: EINVAL", madvise_refused, &advice_DONTNEED_LOCKED },
 	{ "madvise REMOVE: EINVAL", madvise_refused, &advice_REMOVE },
@@ -651,16 +703,17 @@ static const struct test_case cases[] = {
 	{ "madvise DOFORK: EINVAL", madvise_refused, &advice_DOFORK },
 	{ "madvise WIPEONFORK: EINVAL", madvise_refused, &advice_WIPEONFORK },
 	{ "madvise KEEPONFORK: EINVAL", madvise_refused, &advice_KEEPONFORK },
-	{ "madvise MERGEABLE: EINVAL", madvise_refused, &advice_MERGEABLE },
-	{ "madvise UNMERGEABLE: EINVAL", madvise_refused, &advice_UNMERGEABLE },
+	{ "madvise MERGEABLE: EINVAL", madvise_merge_refused, &advice_MERGEABLE },
+	{ "madvise UNMERGEABLE: EINVAL", madvise_merge_refused, &advice_UNMERGEABLE },
 	{ "madvise HUGEPAGE: EINVAL", madvise_refused, &advice_HUGEPAGE },
 	{ "madvise NOHUGEPAGE: EINVAL", madvise_refused, &advice_NOHUGEPAGE },
 	{ "madvise COLLAPSE: EINVAL", madvise_refused, &advice_COLLAPSE },
 	{ "madvise RANDOM, SEQUENTIAL of a part: EINVAL", madvise_no_split },
-	{ "madvise DONTDUMP succeeds", madvise_dump },
+	{ "madvise DONTDUMP succeeds, DODUMP: EINVAL", madvise_dump },
 	{ "madvise POPULATE_READ, POPULATE_WRITE bring pages in", madvise_populate },
 	{ "madvise POPULATE fails where an access would", madvise_populate_fails },
 	{ "madvise COLD, WILLNEED, PAGEOUT keep the content", madvise_hints },
+	{ "madvise COLD makes pages the first to go", madvise_cold },
 	{ "mbind: EINVAL", mbind_refused },
 	{ "move_pages: -EFAULT for each page", move_pages_refused },
 	{ "userfaultfd: EINVAL", userfaultfd_refused },

@@ -427,6 +427,15 @@ long smaps_kib(const char *p, u64 size, const char *key)
 	return number_in(proc_mapping(getpid(), "smaps", p, size), key);
 }
 
+const char *vm_flags(const char *p, u64 size)
+{
+	char *flags = strstr(proc_mapping(getpid(), "smaps", p, size), "VmFlags:");
+
+	CHECK(flags);
+	flags[strcspn(flags, "\n")] = 0;
+	return flags;
+}
+
 int ring_new(void)
 {
 	struct io_uring_params params = { .flags = 0 };

@@ -107,6 +107,8 @@ char *proc_mapping(pid_t pid, const char *name, const char *p, u64 size);
 long number_in(const char *text, const char *key);
 /* What smaps says of a mapping of this process, in KiB. */
 long smaps_kib(const char *p, u64 size, const char *key);
+/* The line of flags in smaps of a mapping of this process, in that buffer. */
+const char *vm_flags(const char *p, u64 size);
 
 /* An io_uring, or a skip; and a long-term writable pin of a range: 0, or -1 and errno. */
 int ring_new(void);
