@@ -128,17 +128,28 @@ static int check_object_file(struct file *file,
 	return 0;
 }
 
+/*
+ * The kernel's own mounts have no limits: where these file systems answer
+ * ENOSPC, there was no memory for an inode.
+ */
+static int error_of_memory(int error)
+{
+	return error == -ENOSPC ? -ENOMEM : error;
+}
+
 static struct file *open_huge_pages(const struct mshare_create *args)
 {
 	unsigned int log = (args->flags >> MAP_HUGE_SHIFT) & MAP_HUGE_MASK;
 	struct hstate *hstate = hstate_sizelog(log);
+	struct file *file;
 
 	if (!hstate || huge_page_size(hstate) != OBJECT_HUGE_SIZE ||
 	    !IS_ALIGNED(args->region_offset | args->size, OBJECT_HUGE_SIZE))
 		return ERR_PTR(-EINVAL);
 	/* The pages are reserved by the file's mmap operation. */
-	return hugetlb_file_setup(HUGETLB_ANON_FILE, args->size, VM_NORESERVE,
+	file = hugetlb_file_setup(HUGETLB_ANON_FILE, args->size, VM_NORESERVE,
 				  HUGETLB_ANONHUGE_INODE, log);
+	return IS_ERR(file) ? ERR_PTR(error_of_memory(PTR_ERR(file))) : file;
 }
 
 /*
@@ -225,7 +236,8 @@ static struct vm_area_struct *alloc_object(struct mm_struct *host,
 	vm_flags_init(object, flags);
 	object->vm_page_prot = vm_get_page_prot(flags);
 
-	error = file ? map_object_file(object, file) : shmem_zero_setup(object);
+	error = file ? map_object_file(object, file) :
+		       error_of_memory(shmem_zero_setup(object));
 	if (error) {
 		vm_area_free(object);
 		return ERR_PTR(error);
