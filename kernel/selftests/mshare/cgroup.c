@@ -22,59 +22,9 @@
 #define TOUCHED	2
 #define END	3
 
-static const char *in_group(const char *group, const char *file)
-{
-	static char paths[2][128];
-	static int next;
-
-	next = !next;
-	snprintf(paths[next], sizeof(paths[next]), GROUPS "/mshare-%s/%s", group, file);
-	return paths[next];
-}
-
-static void group_set(const char *group, const char *file, const char *value)
-{
-	file_write(in_group(group, file), value);
-}
-
-static long group_get(const char *group, const char *file)
-{
-	char text[64];
-
-	file_read(in_group(group, file), text, sizeof(text));
-	return strtol(text, NULL, 10);
-}
-
-/* A number from a file of lines that begin with a name. */
-static long group_line(const char *group, const char *file, const char *name)
-{
-	char text[8192], *at;
-
-	file_read(in_group(group, file), text, sizeof(text));
-	at = strstr(text, name);
-	CHECK_MSG(at, "no %s in \"%s\"", name, text);
-	return strtol(at + strlen(name), NULL, 10);
-}
-
 static long group_event(const char *group, const char *event)
 {
 	return group_line(group, "memory.events", event);
-}
-
-static void group_new(const char *group)
-{
-	rmdir(in_group(group, ""));	/* of a run that failed */
-	CHECK_OK(mkdir(in_group(group, ""), 0700));
-}
-
-/* Wait until an empty group can be removed. */
-static void group_remove(const char *group)
-{
-	int tries;
-
-	for (tries = 0; tries < 100 && rmdir(in_group(group, "")); tries++)
-		usleep(50000);
-	CHECK_MSG(tries < 100, "%s stays: %s", in_group(group, ""), strerror(errno));
 }
 
 static void enter(const char *group)
