@@ -27,11 +27,9 @@
 #define MADV_POPULATE_WRITE	23
 #endif
 
-#define HUGE		(2 * MIB)
 #define SMALL		(HUGE / PAGE)	/* small pages in a huge one */
 #define HUGE_ANON	(ANON | MAP_HUGETLB)
 #define SIZE_BITS(log)	((unsigned int)(log) << 26)
-#define POOL		"/proc/sys/vm/nr_hugepages"
 
 /* The first bytes of each page have a pattern: all of it takes too long where CPUs are emulated. */
 #define MARK		64
@@ -58,23 +56,6 @@ static void check_no_marks(const char *p, u64 size)
 
 	for (i = 0; i < size; i += PAGE)
 		check_zero(p + i, MARK);
-}
-
-static void need_pool(long pages)
-{
-	char text[32];
-	long lost;
-
-	if (mem_kib("Hugepagesize") != (long)(HUGE / KIB))
-		test_skip("huge pages are not of 2 MiB");
-	/* What stays are pages that failed, which are never free again. */
-	test_set(POOL, "0");
-	lost = mem_kib("HugePages_Total");
-	snprintf(text, sizeof(text), "%ld", pages + lost);
-	file_write(POOL, text);
-	if (mem_kib("HugePages_Total") != pages + lost)
-		test_skip("this machine does not give %ld huge pages", pages);
-	CHECK(mem_kib("HugePages_Free") == pages && mem_kib("HugePages_Rsvd") == 0);
 }
 
 /* So many pages of the pool are free, and so many of these are promised. */

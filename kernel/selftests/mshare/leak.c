@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Nothing leaks: a thousand rounds of create, attach, kill -9 and unlink, and
- * every counter is back where it was.
+ * every counter is back where it was. The same for each kind of memory that a
+ * region can have, and for the cgroup that it is charged to.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -12,8 +13,14 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "groups.h"
 #include "level.h"
+#include "objfile.h"
 #include "region.h"
+
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT	21
+#endif
 
 #define WARM_UP		30
 
@@ -23,9 +30,14 @@
  */
 #define SLAB_SLACK	50
 
+/* A quick run has as many as it takes to tell one object a round from the slack. */
 static long rounds(void)
 {
-	return opt_rounds ? (long)opt_rounds : *(const long *)test_arg;
+	long usual = *(const long *)test_arg;
+
+	if (opt_rounds)
+		return opt_rounds;
+	return opt_quick && usual > 150 ? 150 : usual;
 }
 
 static void many(void (*round)(unsigned long i))
@@ -196,17 +208,218 @@ static void mounts_with_regions(void)
 	many(round_of_mounts);
 }
 
+static void come_and_go(void *arg)
+{
+	unsigned long i = (uintptr_t)arg;
+	int fd;
+	char *p = simple_region("a", 16 * PAGE, &fd);
+
+	put(p + i % 16 * PAGE, 1);
+	if (i % 3 == 0)
+		CHECK_OK(munmap(p, granule()));
+}
+
+static void visit(void *arg)
+{
+	put(region_map(region_open("a", O_RDWR), RW), (uintptr_t)arg);
+}
+
+/* Nobody is killed: all that a process has of a region goes as it exits. */
+static void round_with_exit(unsigned long i)
+{
+	join_ok(spawn(come_and_go, (void *)i));
+	if (i % 2)
+		join_ok(spawn(visit, (void *)i));
+	CHECK_OK(unlink(in_mnt("a")));
+}
+
+static void create_attach_exit_unlink(void)
+{
+	many(round_with_exit);
+}
+
+/* Its parts go in an order that differs from round to round. */
+static void end_region(char *p, int fd, unsigned long i)
+{
+	if (i % 3 == 0)
+		CHECK_OK(object_del(fd, 0, granule()));
+	if (i % 2)
+		CHECK_OK(unlink(in_mnt("a")));
+	CHECK_OK(munmap(p, granule()));
+	CHECK_OK(close(fd));
+	if (i % 2 == 0)
+		CHECK_OK(unlink(in_mnt("a")));
+}
+
+/* One of them is touched, another is only reserved, and may go before the rest. */
+static void round_of_huge_pages(unsigned long i)
+{
+	int fd = region_new("a", 1);
+	char *p = region_map(fd, RW);
+
+	CHECK_OK(object_create(fd, 0, 3 * HUGE, RW, ANON | MAP_HUGETLB, -1, 0));
+	put(p + i % 3 * HUGE, 1);
+	if (i % 4 == 0)
+		CHECK_OK(object_del(fd, HUGE, HUGE));
+	end_region(p, fd, i);
+}
+
+static void huge_pages(void)
+{
+	need_pool(3);
+	many(round_of_huge_pages);
+}
+
+static const char *kind;
+
+/* The descriptor of the file may go before the region. */
+static void round_of_files(unsigned long i)
+{
+	int file = pattern_file(kind, 4), fd;
+	char *p = file_region(file, 4, &fd);
+
+	check_pattern(p, PAGE, 1);
+	put(p + 2 * PAGE, 1);
+	if (i % 4 < 2)
+		CHECK_OK(close(file));
+	end_region(p, fd, i);
+	if (i % 4 >= 2)
+		CHECK_OK(close(file));
+}
+
+static void objects_of_memfds(void)
+{
+	kind = memfd;
+	many(round_of_files);
+}
+
+static void objects_of_files_on_a_disk(void)
+{
+	kind = disk;
+	many(round_of_files);
+	remove_files();
+}
+
+/* Half of it comes back before the region goes. */
+static void round_in_swap(unsigned long i)
+{
+	int fd;
+	char *p = simple_region("a", 8 * PAGE, &fd);
+
+	fill(p, 8 * PAGE, i);
+	CHECK_OK(madvise(p, 8 * PAGE, MADV_PAGEOUT));
+	check_pattern(p, i % 2 * 4 * PAGE, i);
+	end_region(p, fd, i);
+}
+
+static void pages_in_swap(void)
+{
+	u64 before = vm_stat("pswpout");
+
+	if (mem_kib("SwapFree") < (long)(16 * KIB))
+		test_skip("needs 16 MiB of free swap");
+	many(round_in_swap);
+	mem_kib("SwapFree");	/* folds the counters of the CPUs, too */
+	test_note("%llu pages were written", (unsigned long long)(vm_stat("pswpout") - before));
+	CHECK(vm_stat("pswpout") - before > 4 * (u64)rounds());
+}
+
+static long were_huge;
+
+/* Of some of them a part goes first. */
+static void round_of_large_folios(unsigned long i)
+{
+	int fd;
+	char *p = simple_region("a", HUGE, &fd);
+
+	put(p + i % 512 * PAGE, 1);
+	were_huge += mem_kib("ShmemPmdMapped") > 0;
+	if (i % 4 == 1)
+		CHECK_OK(object_del(fd, 8 * PAGE, 16 * PAGE));
+	end_region(p, fd, i);
+}
+
+static void large_folios(void)
+{
+	test_set(SHMEM_ENABLED, "always");
+	many(round_of_large_folios);
+	test_note("%ld of %ld were huge", were_huge, rounds() + WARM_UP);
+	CHECK(were_huge);
+}
+
+static void create_in_group(void *arg)
+{
+	int fd;
+
+	enter_group(in_group("leak/child", ""));
+	put(simple_region("a", 16 * PAGE, &fd) + (uintptr_t)arg % 16 * PAGE, 1);
+}
+
+/* The group goes before the region or after it. */
+static void round_in_group(unsigned long i)
+{
+	char *p;
+	int fd;
+
+	group_new("leak/child");
+	join_ok(spawn(create_in_group, (void *)i));
+	if (i % 2)
+		group_remove("leak/child");
+	fd = region_open("a", O_RDWR);
+	p = region_map(fd, RW);
+	fill(p, 4 * PAGE, i);
+	end_region(p, fd, i);
+	if (i % 2 == 0)
+		group_remove("leak/child");
+}
+
+/* What has ended, but for references to it. */
+static long dying_groups(void)
+{
+	return group_line("leak", "cgroup.stat", "nr_dying_descendants ");
+}
+
+static void groups_of_creators(void)
+{
+	/* Each CPU may keep the one that it charged last. */
+	long most = 2 * sysconf(_SC_NPROCESSORS_ONLN), left;
+	int tries;
+
+	need_groups();
+	group_new("leak");
+	group_set("leak", "cgroup.subtree_control", "+memory");
+	many(round_in_group);
+	for (tries = 0, left = dying_groups(); left > most && tries < 50; tries++) {
+		usleep(100000);
+		left = dying_groups();
+	}
+	test_note("%ld of %ld groups are left", left, rounds() + WARM_UP);
+	CHECK(left <= most);
+	group_remove("leak");
+	drop_groups();
+}
+
 static const long thousand = 1000, hundreds = 300;
 
 static const struct test_case cases[] = {
 	{ "create, attach, kill -9, unlink", create_attach_kill_unlink, &thousand, .slow = 5 },
+	{ "create, attach, exit, unlink", create_attach_exit_unlink, &hundreds, .slow = 2 },
 	{ "CREATE_MAPPING, split and UNMAP", create_and_unmap_objects, &hundreds, .slow = 2 },
 	{ "attach and detach", attach_and_detach, &hundreds, .slow = 2 },
 	{ "calls that are refused", refused_calls, &hundreds, "size=8m", .slow = 2 },
 	{ "umount with regions that have only names", mounts_with_regions, &hundreds, .slow = 2 },
+	{ "objects of huge pages", huge_pages, &hundreds, .slow = 2 },
+	{ "objects of memfds", objects_of_memfds, &hundreds, .slow = 2 },
+	{ "objects of files on a disk", objects_of_files_on_a_disk, &hundreds, .slow = 2 },
+	{ "regions that go while pages are in swap", pages_in_swap, &hundreds, .slow = 2 },
+	{ "huge pages by shmem_enabled", large_folios, &hundreds, .slow = 2 },
+	{ "a cgroup for each region, which is removed", groups_of_creators, &hundreds, .slow = 2 },
 };
 
 int main(int argc, char **argv)
 {
-	return test_main(argc, argv, cases, ARRAY_SIZE(cases));
+	int result = test_main(argc, argv, cases, ARRAY_SIZE(cases));
+
+	remove_files();
+	return result;
 }

@@ -102,6 +102,7 @@ void level_read(struct level *level)
 	level->tables = mem_kib("PageTables");
 	level->shmem = mem_kib("Shmem");
 	level->committed = mem_kib("Committed_AS");
+	level->swap = mem_kib("SwapTotal") - mem_kib("SwapFree");
 	level->huge = mem_kib("HugePages_Total") - mem_kib("HugePages_Free");
 	level->huge_reserved = mem_kib("HugePages_Rsvd");
 	read_slabs(level);
@@ -110,16 +111,19 @@ void level_read(struct level *level)
 static bool same_level(const struct level *before, const struct level *after, long slab_slack,
 		       bool tell)
 {
+	/* What a CPU has taken of the swap space for its next pages, or is about to give back. */
+	long swap_slack = 2 * 64 * (PAGE / KIB) * sysconf(_SC_NPROCESSORS_ONLN);
 	bool same = true;
 	size_t i, k;
 
 	/*
 	 * A page that is lost in each round is more than this. The root of a
-	 * guest is Shmem, too: pages of our programs come back from swap.
+	 * guest is Shmem, too: pages of our programs come back from swap, or go.
 	 */
-	if (after->tables - before->tables > 64 || after->shmem - before->shmem > 128 ||
-	    after->committed - before->committed > 2048 || after->huge > before->huge ||
-	    after->huge_reserved > before->huge_reserved)
+	if (after->tables - before->tables > 16 || after->shmem - before->shmem > 128 ||
+	    after->committed - before->committed > 2048 ||
+	    after->swap - before->swap > swap_slack ||
+	    after->huge > before->huge || after->huge_reserved > before->huge_reserved)
 		same = false;
 	for (i = 0; i < after->slabs; i++) {
 		for (k = 0; k < before->slabs; k++) {
@@ -137,6 +141,7 @@ static bool same_level(const struct level *before, const struct level *after, lo
 		test_note("PageTables %+ld KiB, Shmem %+ld KiB, Committed_AS %+ld KiB",
 			  after->tables - before->tables, after->shmem - before->shmem,
 			  after->committed - before->committed);
+		test_note("swap %+ld KiB", after->swap - before->swap);
 		test_note("huge pages %+ld, reserved %+ld; %zu slabs", after->huge - before->huge,
 			  after->huge_reserved - before->huge_reserved, after->slabs);
 	}

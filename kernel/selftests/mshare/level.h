@@ -10,7 +10,7 @@
 #define LEVEL_SLABS	96
 
 struct level {
-	long tables, shmem, committed, huge, huge_reserved;
+	long tables, shmem, committed, swap, huge, huge_reserved;
 	struct {
 		char name[64];
 		long objects, of_cpus;	/* the free ones of a CPU's slab count, too */

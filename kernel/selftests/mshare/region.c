@@ -19,6 +19,8 @@
 
 #include "region.h"
 
+#define POOL	"/proc/sys/vm/nr_hugepages"
+
 __thread const void *fault_address;
 static __thread sigjmp_buf fault_jump;
 static __thread bool fault_expected;
@@ -285,6 +287,23 @@ u64 vm_stat(const char *name)
 			return value;
 		}
 	test_fail(__FILE__, __LINE__, "/proc/vmstat has no %s", name);
+}
+
+void need_pool(long pages)
+{
+	char text[32];
+	long lost;
+
+	if (mem_kib("Hugepagesize") != (long)(HUGE / KIB))
+		test_skip("huge pages are not of 2 MiB");
+	/* What stays are pages that failed, which are never free again. */
+	test_set(POOL, "0");
+	lost = mem_kib("HugePages_Total");
+	snprintf(text, sizeof(text), "%ld", pages + lost);
+	file_write(POOL, text);
+	if (mem_kib("HugePages_Total") != pages + lost)
+		test_skip("this machine does not give %ld huge pages", pages);
+	CHECK(mem_kib("HugePages_Free") == pages && mem_kib("HugePages_Rsvd") == 0);
 }
 
 long status_of(pid_t pid, const char *key)

@@ -20,6 +20,7 @@
 #define MIB	(1024UL * KIB)
 
 #define PAGE	4096UL
+#define HUGE	(2 * MIB)
 #define RW	(PROT_READ | PROT_WRITE)
 #define ANON	(MAP_SHARED | MAP_FIXED | MAP_ANONYMOUS)
 
@@ -72,6 +73,8 @@ void check_zero(const void *p, u64 size);
 long mem_kib(const char *key);
 /* A counter of /proc/vmstat. */
 u64 vm_stat(const char *name);
+/* The machine has a pool of so many huge pages, all free, or skip the case. */
+void need_pool(long pages);
 /* A line of /proc/PID/status in KiB or as a plain number; -1 if it is not there. */
 long status_of(pid_t pid, const char *key);
 /* Minor and major faults of this process so far. */
