@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <linux/io_uring.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,7 +17,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "objfile.h"
 #include "region.h"
+
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT	21
+#endif
 
 /* Objects of the region of most cases; HOLE has none. */
 #define READ_WRITE	0
@@ -470,6 +476,163 @@ static void pinned_buffers(void)
 	CHECK(get(p) == 1);
 }
 
+#define BUFFER	(4 * PAGE)
+
+/* A ring, where its memory is, and a file that it copies from or to. */
+struct ring {
+	struct io_uring_params params;
+	struct io_uring_sqe *sqes;
+	char *queues;		/* both of them */
+	int fd, file;
+};
+
+static struct ring new_ring(void)
+{
+	struct ring ring = { .file = sparse_file(memfd, BUFFER / PAGE) };
+
+	ring.fd = ring_set_up(&ring.params);
+	if (!(ring.params.features & IORING_FEAT_SINGLE_MMAP))
+		test_skip("an old io_uring");
+	ring.queues = mmap(NULL, MIB, RW, MAP_SHARED, ring.fd, IORING_OFF_SQ_RING);
+	CHECK_OK(ring.queues);
+	ring.sqes = mmap(NULL, PAGE, RW, MAP_SHARED, ring.fd, IORING_OFF_SQES);
+	CHECK_OK(ring.sqes);
+	return ring;
+}
+
+static u32 *in_ring(const struct ring *ring, u32 offset)
+{
+	return (u32 *)(ring->queues + offset);
+}
+
+/* Copy between the start of the file and the registered buffer at p, and wait for its end. */
+static int ring_copy(const struct ring *ring, int opcode, void *p)
+{
+	u32 *tail = in_ring(ring, ring->params.sq_off.tail);
+	u32 *head = in_ring(ring, ring->params.cq_off.head);
+	u32 slot = *tail & *in_ring(ring, ring->params.sq_off.ring_mask), done;
+	struct io_uring_cqe *cqes = (void *)in_ring(ring, ring->params.cq_off.cqes);
+	int result;
+
+	ring->sqes[slot] = (struct io_uring_sqe) {
+		.opcode = opcode,
+		.fd = ring->file,
+		.addr = (uintptr_t)p,
+		.len = BUFFER,
+	};
+	in_ring(ring, ring->params.sq_off.array)[slot] = slot;
+	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
+	CHECK(syscall(SYS_io_uring_enter, ring->fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) == 1);
+	done = __atomic_load_n(in_ring(ring, ring->params.cq_off.tail), __ATOMIC_ACQUIRE);
+	CHECK(done == *head + 1);
+	result = cqes[*head & *in_ring(ring, ring->params.cq_off.ring_mask)].res;
+	__atomic_store_n(head, done, __ATOMIC_RELEASE);
+	return result;
+}
+
+/* The ring stores that pattern to the buffer. */
+static void ring_fill(const struct ring *ring, void *p, u64 seed)
+{
+	int done;
+
+	file_fill(ring->file, 0, BUFFER, seed);
+	done = ring_copy(ring, IORING_OP_READ_FIXED, p);
+	CHECK_MSG(done == BUFFER, "%s", done < 0 ? strerror(-done) : "a short read");
+}
+
+/* The ring finds that pattern in the buffer. */
+static void ring_check(const struct ring *ring, void *p, u64 seed)
+{
+	int done = ring_copy(ring, IORING_OP_WRITE_FIXED, p);
+
+	CHECK_MSG(done == BUFFER, "%s", done < 0 ? strerror(-done) : "a short write");
+	file_check(ring->file, 0, BUFFER, seed);
+}
+
+/* Pages pinned now, by whom they may be. */
+static long pinned(void)
+{
+	mem_kib("MemFree");	/* folds the counters of the CPUs, too */
+	return vm_stat("nr_foll_pin_acquired") - vm_stat("nr_foll_pin_released");
+}
+
+static void see_buffer(void *arg)
+{
+	check_pattern(region_map(region_open("a", O_RDONLY), PROT_READ), BUFFER, (uintptr_t)arg);
+}
+
+static void store_to_buffer(void *arg)
+{
+	fill(region_map(region_open("a", O_RDWR), RW), BUFFER, (uintptr_t)arg);
+}
+
+/* The ring and another process see the same memory, either way round. */
+static void check_shared(const struct ring *ring, char *p, u64 seed)
+{
+	ring_fill(ring, p, seed);
+	join_ok(spawn(see_buffer, (void *)seed));
+	join_ok(spawn(store_to_buffer, (void *)(seed + 1)));
+	ring_check(ring, p, seed + 1);
+}
+
+/* What the kernel takes for itself to write out or to move, a pinned page is not. */
+static void io_into_pinned(void)
+{
+	struct ring ring = new_ring();
+	char *p = mixed_region(RW);
+	long before = pinned();
+	u64 count;
+
+	if (mem_kib("SwapFree") < 4096)
+		test_skip("needs 4 MiB of free swap");
+	if (access("/proc/sys/vm/compact_memory", W_OK))
+		test_skip("the kernel has no compaction");
+	fill(p, MIB, 1);
+	CHECK_OK(ring_pin(ring.fd, p, BUFFER));
+	check_shared(&ring, p, 10);
+	count = vm_stat("pswpout");
+	CHECK_OK(madvise(p, MIB, MADV_PAGEOUT));
+	CHECK(vm_stat("pswpout") > count);	/* what is not pinned */
+	check_shared(&ring, p, 20);
+	count = vm_stat("compact_migrate_scanned");
+	file_write("/proc/sys/vm/compact_memory", "1");
+	CHECK(vm_stat("compact_migrate_scanned") > count);
+	check_shared(&ring, p, 30);
+	check_pattern(p + BUFFER, MIB - BUFFER, 1 + BUFFER / 8);
+	ring_unpin(ring.fd);
+	CHECK_MSG(pinned() == before, "%ld pages stay pinned", pinned() - before);
+}
+
+/* The pages stay the ring's, and nobody else's, until it lets them go. */
+static void io_into_what_was_unmapped(void)
+{
+	struct ring ring = new_ring();
+	char *p = mixed_region(RW);
+	bool at_once = test_arg;
+	long before = pinned();
+	unsigned char c;
+
+	CHECK_OK(ring_pin(ring.fd, p, BUFFER));
+	ring_fill(&ring, p, 1);
+	check_pattern(p, BUFFER, 1);
+	if (!at_once) {
+		CHECK_OK(object_del(the_fd, READ_WRITE, MIB));
+		ring_fill(&ring, p, 2);
+		CHECK(peek(p, &c) == SIGSEGV);
+	}
+	CHECK_OK(object_add(the_fd, READ_WRITE, MIB));
+	ring_fill(&ring, p, 3);
+	check_zero(p, MIB);
+	fill(p, MIB, 4);
+	ring_fill(&ring, p, 5);
+	check_pattern(p, MIB, 4);
+	join_ok(spawn(see_buffer, (void *)4));
+	ring_check(&ring, p, 5);
+	ring_unpin(ring.fd);
+	check_pattern(p, MIB, 4);
+	CHECK_MSG(pinned() == before, "%ld pages stay pinned", pinned() - before);
+}
+
 static void results_of_system_calls(void)
 {
 	char *p = mixed_region(RW), *q = region_map(the_fd, PROT_READ);
@@ -507,6 +670,11 @@ static const struct test_case cases[] = {
 	{ "a futex where nothing is mapped: EFAULT", futex_errors },
 	{ "a mutex in a region, three processes of two threads", mutex_between_processes },
 	{ "registered io_uring buffers, and EFAULT where a store would fail", pinned_buffers },
+	{ "io_uring reads into a pinned buffer after MADV_PAGEOUT and compaction", io_into_pinned },
+	{ "io_uring reads into a buffer after its UNMAP, and nothing of it is in a new object",
+	  io_into_what_was_unmapped },
+	{ "io_uring reads into a buffer after its replacement, and nothing is in the new object",
+	  io_into_what_was_unmapped, "at once" },
 	{ "system calls that store and load, and EFAULT", results_of_system_calls },
 };
 

@@ -455,15 +455,21 @@ const char *vm_flags(const char *p, u64 size)
 	return flags;
 }
 
-int ring_new(void)
+int ring_set_up(struct io_uring_params *params)
 {
-	struct io_uring_params params = { .flags = 0 };
 	int ring;
 
 	test_set("/proc/sys/kernel/io_uring_disabled", "0");
-	ring = syscall(SYS_io_uring_setup, 4, &params);
+	ring = syscall(SYS_io_uring_setup, 4, params);
 	CHECK_OK(ring);
 	return ring;
+}
+
+int ring_new(void)
+{
+	struct io_uring_params params = { .flags = 0 };
+
+	return ring_set_up(&params);
 }
 
 /* A registered buffer is such a pin, by get_user_pages_fast. */

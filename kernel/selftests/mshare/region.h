@@ -113,8 +113,12 @@ long smaps_kib(const char *p, u64 size, const char *key);
 /* The line of flags in smaps of a mapping of this process, in that buffer. */
 const char *vm_flags(const char *p, u64 size);
 
+struct io_uring_params;
+
 /* An io_uring, or a skip; and a long-term writable pin of a range: 0, or -1 and errno. */
 int ring_new(void);
+/* The same; params has the flags, and where the ring's memory is then. */
+int ring_set_up(struct io_uring_params *params);
 int ring_pin(int ring, void *p, u64 size);
 void ring_unpin(int ring);
 
