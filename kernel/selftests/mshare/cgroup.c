@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Memory cgroups: the region's creator is charged, whoever touches; limits hold.
+ * Memory cgroups: the region's creator is charged, whoever touches; limits hold. And when memory
+ * ends, that of a group or of the machine, the region is whole.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -443,6 +444,72 @@ static void client_killed_by_oom(void)
 	drop_groups();
 }
 
+/* All that the machine has, and none of it can be swapped out, which would take long. */
+static void eat_all(void *arg)
+{
+	char *own;
+
+	file_write("/proc/self/oom_score_adj", "1000");
+	fill((char *)arg + MIB, MIB, 2);
+	for (;;) {
+		own = mmap(NULL, 16 * MIB, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		CHECK_OK(own);
+		madvise(own, 16 * MIB, MADV_HUGEPAGE);	/* quicker, where there are some */
+		CHECK_OK(mlock(own, 16 * MIB));
+	}
+}
+
+static void check_when_told(void *arg)
+{
+	char *p = region_map(region_open("a", O_RDONLY), PROT_READ);
+
+	(void)arg;
+	check_pattern(p, MIB, 1);
+	flag_raise(CREATED);
+	flag_await(END, 1);
+	check_pattern(p, MIB, 1);
+	check_pattern(p + MIB, MIB, 2);
+}
+
+/* Nobody but the eater may be killed. */
+static void machine_out_of_memory(void)
+{
+	static const char * const complaint[] = { "BUG: ", "WARNING: ", "Bad rss-counter" };
+	int fd, killed = log_open(), logs[ARRAY_SIZE(complaint)];
+	char path[64], line[64], *p;
+	pid_t checker, eater;
+	u64 before;
+	size_t i;
+
+	if (mem_kib("MemTotal") > (long)(4 * 1024 * KIB))
+		test_skip("to eat more than 4 GiB takes long");
+	for (i = 0; i < ARRAY_SIZE(complaint); i++)
+		logs[i] = log_open();
+	test_set("/proc/sys/vm/panic_on_oom", "0");
+	test_set("/proc/sys/vm/overcommit_memory", "1");
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", getppid());
+	test_set(path, "-1000");
+	file_write("/proc/self/oom_score_adj", "-1000");
+	p = simple_region("a", 2 * MIB, &fd);
+	fill(p, MIB, 1);
+	checker = spawn(check_when_told, NULL);
+	flag_await(CREATED, 1);
+	before = vm_stat("oom_kill");
+	eater = spawn(eat_all, p);
+	join_signal(eater, SIGKILL);
+	CHECK(vm_stat("oom_kill") > before);
+	/* Of a group, it would begin in another way. */
+	snprintf(line, sizeof(line), ";Out of memory: Killed process %d ", eater);
+	CHECK(log_count(killed, line) == 1);
+	flag_raise(END);
+	join_ok(checker);
+	check_pattern(p, MIB, 1);
+	fill(p, 2 * MIB, 3);
+	check_pattern(region_map(fd, PROT_READ), 2 * MIB, 3);
+	for (i = 0; i < ARRAY_SIZE(complaint); i++)
+		CHECK(log_count(logs[i], complaint[i]) == 0);
+}
+
 static const struct test_case cases[] = {
 	{ "the creator's group is charged, the toucher's is not", creator_charged },
 	{ "a creator that has gone is charged all the same", creator_gone },
@@ -457,6 +524,8 @@ static const struct test_case cases[] = {
 	  nothing_charged },
 	{ "a client killed for want of memory leaves the region whole", client_killed_by_oom,
 	  .slow = 2 },
+	{ "a client killed as the whole machine is out of memory leaves the region whole",
+	  machine_out_of_memory, .slow = 4 },
 };
 
 int main(int argc, char **argv)
