@@ -11,9 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "groups.h"
+#include "level.h"
+#include "objfile.h"
 #include "region.h"
 
 static void child_stores(void *arg)
@@ -464,6 +470,183 @@ static void killed_while_faulting(void)
 	check_pattern(p, MIB, 1);
 }
 
+#define BLOCK	(2 * MIB)	/* what a page of PTEs maps */
+#define BLOCKS	16
+
+/* Each page of PTEs goes with its object. */
+static void change_objects(void *arg)
+{
+	int fd = region_open("a", O_RDWR);
+	u64 i;
+
+	(void)arg;
+	for (i = 0; !flag_get(0); i++) {
+		CHECK_OK(object_del(fd, i % BLOCKS * BLOCK, BLOCK));
+		CHECK_OK(object_add(fd, i % BLOCKS * BLOCK, BLOCK));
+		shared->number[0] = i;
+	}
+}
+
+/* What it touches may have gone just now. */
+static void touch_changing(char *p)
+{
+	u64 i;
+
+	for (i = 0; i < BLOCKS; i++) {
+		char *at = p + (getpid() + i) % BLOCKS * BLOCK;
+		int sig = poke(at + i * PAGE, 1);
+
+		CHECK_MSG(sig == 0 || sig == SIGSEGV, "signal %d", sig);
+	}
+}
+
+static void inherit_touch_exit(void *arg)
+{
+	touch_changing(arg);
+}
+
+static void attach_touch_exit(void *arg)
+{
+	(void)arg;
+	touch_changing(region_map(region_open("a", O_RDWR), RW));
+}
+
+static void check_last_object(void *arg)
+{
+	(void)arg;
+	check_pattern(region_map(region_open("a", O_RDONLY), PROT_READ), BLOCK, 1);
+}
+
+/* Who exits takes the region's page tables out of its own while they are freed and made anew. */
+static void exits_beside_changes(void)
+{
+	int fd, i, n = opt_quick ? 100 : 400;
+	pid_t changer, pids[4];
+	struct level before;
+	size_t k;
+	char *p;
+
+	level_read(&before);
+	p = simple_region("a", BLOCKS * BLOCK, &fd);
+	changer = spawn(change_objects, NULL);
+	for (i = 0; i < n || shared->number[0] < BLOCKS; i += ARRAY_SIZE(pids)) {
+		for (k = 0; k < ARRAY_SIZE(pids); k++)
+			pids[k] = spawn(k % 2 ? inherit_touch_exit : attach_touch_exit, p);
+		for (k = 0; k < ARRAY_SIZE(pids); k++)
+			join_ok(pids[k]);
+	}
+	flag_raise(0);
+	join_ok(changer);
+	test_note("%d exits beside %llu changes", i, (unsigned long long)shared->number[0]);
+	CHECK_OK(object_del(fd, 0, granule()));
+	CHECK_OK(object_add(fd, 0, BLOCK));
+	check_zero(p, BLOCK);
+	fill(p, BLOCK, 1);
+	join_ok(spawn(check_last_object, NULL));
+	CHECK_OK(munmap(p, granule()));
+	CHECK_OK(close(fd));
+	CHECK_OK(unlink(in_mnt("a")));
+	level_check(&before, i / 2);
+	CHECK_MSG(before.tables - mem_kib("PageTables") <= 16, "PageTables fell by %ld KiB",
+		  before.tables - mem_kib("PageTables"));
+}
+
+#define READERS		4
+#define OF_READER	(2 * MIB)	/* in the file: each reads on its own */
+
+/* The group "slow", whose processes wait 16 s for what one fault reads of that file's disk. */
+static void limit_disk(int fd, const char *rate)
+{
+	char text[256];
+	struct stat st;
+	int limit;
+
+	file_read(GROUPS "/cgroup.controllers", text, sizeof(text));
+	if (!strstr(text, "io"))
+		test_skip("no cgroup2 with a controller of input and output");
+	file_write(GROUPS "/cgroup.subtree_control", "+io");
+	CHECK_OK(fstat(fd, &st));
+	snprintf(text, sizeof(text), "%u:%u rbps=%s", major(st.st_dev), minor(st.st_dev), rate);
+	limit = open(in_group("slow", "io.max"), O_WRONLY | O_CLOEXEC);
+	if (limit == -1 || write(limit, text, strlen(text)) == -1)
+		test_skip("the disk cannot be slowed down: %s", strerror(errno));
+	CHECK_OK(close(limit));
+}
+
+static void read_from_slow_disk(void *arg)
+{
+	char *p = region_map(region_open("a", O_RDONLY), PROT_READ);
+
+	enter_group(in_group("slow", ""));
+	flag_raise(0);
+	get(p + (uintptr_t)arg * OF_READER);
+	test_fail(__FILE__, __LINE__, "the disk is not slow");
+}
+
+/* It waits where no signal but SIGKILL ends it. */
+static bool waits_for_disk(pid_t pid)
+{
+	size_t length;
+	char *state = strrchr(proc_read(pid, "stat", &length), ')');
+
+	CHECK(state);
+	return state[2] == 'D';
+}
+
+static void kill_readers(u32 round)
+{
+	struct timespec start, end;
+	pid_t pids[READERS];
+	size_t i;
+
+	for (i = 0; i < READERS; i++)
+		pids[i] = spawn(read_from_slow_disk, (void *)i);
+	flag_await(0, (round + 1) * READERS);
+	for (i = 0; i < READERS; i++)
+		while (!waits_for_disk(pids[i]))
+			usleep(1000);
+	/* All at the same time, each for a place of its own. */
+	for (i = 0; i < READERS; i++)
+		CHECK(waits_for_disk(pids[i]));
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	for (i = 0; i < READERS; i++)
+		CHECK_OK(kill(pids[i], SIGKILL));
+	for (i = 0; i < READERS; i++)
+		join_signal(pids[i], SIGKILL);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	CHECK_MSG(end.tv_sec - start.tv_sec < 10, "they took %ld s to end",
+		  (long)(end.tv_sec - start.tv_sec));
+}
+
+static void check_file(void *arg)
+{
+	char *p = region_map(region_open("a", O_RDONLY), PROT_READ);
+
+	(void)arg;
+	check_pattern(p, READERS * OF_READER, 1);
+}
+
+/* What they waited for is read all the same, and is the next one's. */
+static void killed_while_reading(void)
+{
+	int file = pattern_file(disk, READERS * OF_READER / PAGE), region = region_new("a", 1);
+	int i, n = opt_quick ? 1 : 5;
+
+	need_groups();
+	group_new("slow");
+	for (i = 0; i < n; i++) {
+		CHECK_OK(posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED));
+		CHECK_OK(object_map(region, 0, READERS * OF_READER, RW, file, 0));
+		limit_disk(file, "8192");
+		kill_readers(i);
+		limit_disk(file, "max");
+		join_ok(spawn(check_file, NULL));
+		CHECK_OK(object_del(region, 0, READERS * OF_READER));
+	}
+	group_remove("slow");
+	drop_groups();
+}
+
 /* A descriptor from another process is as good as a name. */
 static void send_descriptor(void)
 {
@@ -513,10 +696,15 @@ static const struct test_case cases[] = {
 	{ "vfork and exec", vfork_and_exec },
 	{ "threads that fault on the same pages", threads },
 	{ "clients killed while they fault", killed_while_faulting },
+	{ "clients killed while they wait for a disk", killed_while_reading, .slow = 2 },
+	{ "clients that exit while objects go and come", exits_beside_changes, .slow = 2 },
 	{ "a descriptor sent over a socket", send_descriptor },
 };
 
 int main(int argc, char **argv)
 {
-	return test_main(argc, argv, cases, ARRAY_SIZE(cases));
+	int result = test_main(argc, argv, cases, ARRAY_SIZE(cases));
+
+	remove_files();
+	return result;
 }
