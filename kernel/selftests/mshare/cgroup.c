@@ -33,6 +33,15 @@ static void enter(const char *group)
 	enter_group(in_group(group, ""));
 }
 
+/* A store to each page. */
+static void put_all(char *p, u64 size, unsigned char value)
+{
+	u64 i;
+
+	for (i = 0; i < size; i += PAGE)
+		put(p + i, value);
+}
+
 struct plan {
 	const char *group;
 	u64 size;
@@ -65,13 +74,9 @@ static void create_and_exit(void *arg)
 static void touch(void *arg)
 {
 	const struct plan *plan = arg;
-	u64 i;
-	char *p;
 
 	enter(plan->group);
-	p = region_map(region_open("a", O_RDWR), RW);
-	for (i = 0; i < plan->size; i += PAGE)
-		put(p + i, 1);
+	put_all(region_map(region_open("a", O_RDWR), RW), plan->size, 1);
 	flag_raise(TOUCHED);
 	flag_await(END, 1);
 }
@@ -209,14 +214,10 @@ static void limit_group(const char *group, const char *max)
 static void create_and_touch(void *arg)
 {
 	const struct plan *plan = arg;
-	u64 i;
-	char *p;
 	int fd;
 
 	enter(plan->group);
-	p = simple_region("a", plan->size, &fd);
-	for (i = 0; i < plan->size; i += PAGE)
-		put(p + i, 1);
+	put_all(simple_region("a", plan->size, &fd), plan->size, 1);
 }
 
 static void limit_of_creator(void)
@@ -234,6 +235,96 @@ static void limit_of_creator(void)
 	CHECK(get(p) == 1);		/* what was stored is there */
 	CHECK_OK(munmap(p, granule()));
 	CHECK_OK(unlink(in_mnt("a")));
+	drop_groups();
+}
+
+#define ROOM	(16 * MIB)	/* what the creator's group may have */
+#define LARGE	(64 * MIB)	/* where the region has an object that does not fit, so large */
+#define SMALL	(256 * MIB)	/* where small objects begin, */
+#define MOST	5000		/* more than find room */
+
+static u64 small_object(int i)
+{
+	return SMALL + i * 2 * PAGE;
+}
+
+static void create_and_fill(void *unused)
+{
+	char *p;
+	int fd;
+
+	(void)unused;
+	enter("creator");
+	p = simple_region("a", ROOM - MIB, &fd);
+	fill(p, ROOM - MIB, 1);
+}
+
+/* Store to each page until one finds no room, or fail. */
+static void use_up(char *p, u64 size)
+{
+	u64 i;
+	int sig;
+
+	for (i = 0; i < size; i += PAGE) {
+		sig = poke(p + i, 2);
+		if (sig) {
+			CHECK(sig == SIGBUS);
+			return;
+		}
+	}
+	test_fail(__FILE__, __LINE__, "no limit for memory");
+}
+
+/* The number of them that found room. */
+static int add_small_objects(int fd)
+{
+	int i;
+
+	for (i = 0; i < MOST; i++) {
+		if (object_add(fd, small_object(i), PAGE)) {
+			/* The latter is what shmem says when it has no inode. */
+			CHECK_MSG(errno == ENOMEM || errno == ENOSPC, "%s", strerror(errno));
+			return i;
+		}
+	}
+	test_fail(__FILE__, __LINE__, "no limit for objects");
+}
+
+/*
+ * What an object maps is charged when it is touched: one that is larger than what the group has
+ * left is there all the same. What the kernel needs for the object itself is charged at once, also
+ * when somebody outside asks for it, and an object is refused where there is no room for that.
+ */
+static void limit_and_objects(void)
+{
+	unsigned char c;
+	char *p;
+	int fd, n, i;
+
+	test_set(SHMEM_ENABLED, "never");
+	need_groups();
+	group_new("creator");
+	limit_group("creator", "16M");
+	join_ok(spawn(create_and_fill, NULL));
+	fd = region_open("a", O_RDWR);
+	p = region_map(fd, RW);
+	CHECK_OK(object_add(fd, LARGE, LARGE));
+	use_up(p + LARGE, LARGE);
+	n = add_small_objects(fd);
+	test_note("%d more objects, then %s", n, strerror(errno));
+	CHECK(peek(p + small_object(n), &c) == SIGSEGV);
+	CHECK(group_get("creator", "memory.current") <= (long)ROOM);
+	CHECK(group_event("creator", "\noom_kill ") == 0);	/* there is nobody */
+	check_pattern(p, ROOM - MIB, 1);
+	group_set("creator", "memory.max", "max");
+	CHECK_OK(object_add(fd, small_object(n), PAGE));
+	for (i = 0; i <= n; i++)
+		put(p + small_object(i), 3);
+	put_all(p + LARGE, LARGE, 3);
+	CHECK_OK(munmap(p, granule()));
+	CHECK_OK(close(fd));
+	CHECK_OK(unlink(in_mnt("a")));
+	group_remove("creator");
 	drop_groups();
 }
 
@@ -277,14 +368,12 @@ static pid_t crowd(struct plan *by_creator, struct plan *by_touchers, pid_t *tou
 static void use_after_limit(u64 size)
 {
 	char *p;
-	u64 i;
 
 	CHECK(group_get("creator", "memory.current") <= 16 * (long)MIB);
 	CHECK(group_event("creator", "\noom_kill ") >= 1);
 	group_set("creator", "memory.max", "max");
 	p = region_map(region_open("a", O_RDWR), RW);
-	for (i = 0; i < size; i += PAGE)
-		put(p + i, 2);
+	put_all(p, size, 2);
 	CHECK_OK(munmap(p, granule()));
 	CHECK_OK(unlink(in_mnt("a")));
 }
@@ -360,13 +449,9 @@ static void limit_and_own(void)
 static void create_beside_file(void *arg)
 {
 	int fd;
-	char *p;
-	u64 i;
 
 	enter("creator");
-	p = simple_region("a", 8 * MIB, &fd);
-	for (i = 0; i < 8 * MIB; i += PAGE)
-		put(p + i, 1);
+	put_all(simple_region("a", 8 * MIB, &fd), 8 * MIB, 1);
 	CHECK_OK(object_map(fd, 16 * MIB, 16 * MIB, RW, *(int *)arg, 0));
 }
 
@@ -516,6 +601,8 @@ static const struct test_case cases[] = {
 	{ "touching works when the creator's group was removed", creator_group_removed },
 	{ "what MADV_WILLNEED reads is charged to the creator's group", advice_charged },
 	{ "the creator's limit holds for the creator", limit_of_creator, .slow = 2 },
+	{ "an object is there beyond the creator's limit, until the kernel has no room for itself",
+	  limit_and_objects, .slow = 2 },
 	{ "the creator's limit holds for many others, who get SIGBUS", limit_and_others,
 	  .slow = 2 },
 	{ "many processes in the creator's group are killed at its limit", limit_and_own,
