@@ -17,9 +17,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "groups.h"
 #include "level.h"
+#include "objfile.h"
 #include "region.h"
 
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT	21
+#endif
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE	23
 #endif
@@ -32,10 +37,13 @@
 #define REPEATS		200
 #define SLAB_SLACK	24
 
-#define OLD		(64 * PAGE)	/* what is there before */
-#define PART		(16 * PAGE)	/* of it, and where it is */
+#define PIECE		(16 * PAGE)	/* of a part of what is there before: it has a pattern */
 
-/* Allocations that may wait fail, too, and nothing of it is in the log. */
+/* Where nothing else is, in 512 GiB of address space: the tables for it are the fault's to make. */
+#define FAR		((char *)(1UL << 44))
+#define TOUCHED		(4 * PAGE)
+
+/* Allocations that may wait fail, too, those of user memory as well, and nothing is in the log. */
 static void allow_failures(void)
 {
 	static const char * const kind[] = { "failslab", "fail_page_alloc" };
@@ -57,8 +65,8 @@ static void allow_failures(void)
 			test_set(path, set[j].value);
 		}
 	}
-	snprintf(path, sizeof(path), DEBUGFS "/fail_page_alloc/min-order");
-	test_set(path, "0");
+	test_set(DEBUGFS "/fail_page_alloc/min-order", "0");
+	test_set(DEBUGFS "/fail_page_alloc/ignore-gfp-highmem", "N");
 }
 
 static int nth_file;
@@ -98,20 +106,34 @@ static void end_failure(void)
 }
 
 /*
- * A call to try: made() does it and returns 0 or -1 with errno, after end_failure() where there is
- * more to do than the call; undone() takes back what it did; same() checks that nothing is there
- * after a failure.
+ * A call to try: ready() makes what each try needs anew; made() does it and returns 0 or -1 with
+ * errno, after end_failure() where there is more to do than the call; undone() takes back what it
+ * did; same() checks that nothing is there after a failure.
  */
 struct call {
 	const char *what;
 	int (*made)(void);
 	void (*undone)(void);
 	void (*same)(void);
+	void (*ready)(void);
 	int may_fail_with;	/* beside ENOMEM */
+	unsigned int least;	/* it surely needs so many allocations; 0 means 1 */
+	unsigned int repeats;	/* 0 means REPEATS */
+	const char * const *file;	/* what is there before is a file of that kind */
+	long pool;	/* of so many huge pages */
+	bool huge;		/* what is there before is of them */
 };
 
-static int fd, memory;
+static int fd, memory, old_file = -1;
 static char *p;
+
+/* What is in "a" before: four parts, the second of which is taken out or replaced. */
+static bool huge;
+static u64 part = PIECE;
+#define OLD	(4 * part)
+
+static int fresh;
+static char *q;
 
 /* What the instance has left: bytes in pages, and regions. */
 static void room(struct statfs *st)
@@ -119,13 +141,31 @@ static void room(struct statfs *st)
 	CHECK_OK(statfs(test_mnt, st));
 }
 
+/* A number of huge pages: "free" or "resv". */
+static long pool_has(const char *which)
+{
+	char path[128], text[32];
+
+	snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-2048kB/%s_hugepages",
+		 which);
+	file_read(path, text, sizeof(text));
+	return strtol(text, NULL, 10);
+}
+
 /* Whether the call worked, though an allocation may have failed: some are not needed. */
 static bool try_nth(const struct call *call, unsigned int nth)
 {
+	long is_free = 0, reserved = 0;
 	struct statfs before, after;
 	int ret, error;
 
 	room(&before);
+	if (call->pool) {
+		is_free = pool_has("free");
+		reserved = pool_has("resv");
+	}
+	if (call->ready)
+		call->ready();
 	begin_failure(nth);
 	ret = call->made();
 	end_failure();
@@ -143,12 +183,16 @@ static bool try_nth(const struct call *call, unsigned int nth)
 	CHECK_MSG(before.f_bfree == after.f_bfree && before.f_ffree == after.f_ffree,
 		  "%s, allocation %u: %ld pages and %ld regions stay", call->what, nth,
 		  (long)(before.f_bfree - after.f_bfree), (long)(before.f_ffree - after.f_ffree));
+	if (call->pool)
+		CHECK_MSG(pool_has("free") == is_free && pool_has("resv") == reserved,
+			  "%s, allocation %u: huge pages free %+ld, reserved %+ld", call->what,
+			  nth, pool_has("free") - is_free, pool_has("resv") - reserved);
 	return ret == 0;
 }
 
 static void try_call(const struct call *call)
 {
-	unsigned int most, nth, i, refused = 0;
+	unsigned int most, nth, i, refused = 0, repeats = call->repeats ?: REPEATS;
 	struct level before;
 
 	for (most = 1; most < MOST; most++) {
@@ -160,12 +204,12 @@ static void try_call(const struct call *call)
 	}
 	CHECK_MSG(most < MOST, "%s does not end", call->what);
 	test_note("%s: %u allocations, %u of them needed", call->what, most - 1, refused);
-	CHECK(refused);
+	CHECK(refused >= (call->least ?: 1));
 	if (opt_quick)
 		return;
 	level_read(&before);
 	CHECK(before.slabs);
-	for (i = 0; i < REPEATS; i++)
+	for (i = 0; i < repeats; i++)
 		for (nth = 1; nth < most; nth++)
 			try_nth(call, nth);
 	level_check(&before, SLAB_SLACK);
@@ -246,6 +290,22 @@ static void no_remount(void)
 	CHECK((st.st_mode & 07777) == 0755);
 }
 
+static void fill_old(void)
+{
+	int i;
+
+	for (i = 0; i < 4; i++)
+		fill(p + i * part, PIECE, 1 + i * PIECE / 8);
+}
+
+static void check_old(void)
+{
+	int i;
+
+	for (i = 0; i < 4; i++)
+		check_pattern(p + i * part, PIECE, 1 + i * PIECE / 8);
+}
+
 /* What was there is there; in more than one piece where a call came as far as to split it. */
 static void only_the_old(void)
 {
@@ -259,7 +319,7 @@ static void only_the_old(void)
 		end += info.object[i].size;
 	}
 	CHECK_MSG(end == OLD, "objects end at %#llx", (unsigned long long)end);
-	check_pattern(p, OLD, 1);
+	check_old();
 }
 
 static int made_anon(void)
@@ -283,32 +343,70 @@ static void object_undone(void)
 	only_the_old();
 }
 
+/* An object of the kind that is there before. */
+static int same_kind(u64 at, u64 size)
+{
+	if (old_file != -1)
+		return object_map(fd, at, size, RW, old_file, 0);
+	return object_create(fd, at, size, RW, huge ? ANON | MAP_HUGETLB : ANON, -1, 0);
+}
+
 static void whole_again(void)
 {
-	CHECK_OK(object_add(fd, 0, OLD));
-	fill(p, OLD, 1);
+	CHECK_OK(same_kind(0, OLD));
+	if (old_file == -1)
+		fill_old();	/* a file keeps its own */
 	only_the_old();
 }
 
 /* Takes the middle out, which splits an object in two. */
 static int made_hole(void)
 {
-	return object_del(fd, PART, PART);
+	return object_del(fd, part, part);
 }
 
 static int made_replacement(void)
 {
-	return object_add(fd, PART, PART);
+	return same_kind(part, part);
+}
+
+/* Nobody has touched them: there is a reservation, and no page. */
+static void fresh_promise(void)
+{
+	CHECK_OK(object_create(fd, 16 * HUGE, 3 * HUGE, RW, ANON | MAP_HUGETLB, -1, 0));
+}
+
+static int made_hole_in_promise(void)
+{
+	return object_del(fd, 17 * HUGE, HUGE);
+}
+
+static void check_promise(long reserved)
+{
+	CHECK_MSG(pool_has("resv") == reserved, "%ld huge pages are reserved, not %ld",
+		  pool_has("resv"), reserved);
+	CHECK_OK(object_del(fd, 16 * HUGE, 3 * HUGE));
+	only_the_old();
+}
+
+static void promise_in_part(void)
+{
+	check_promise(2);
+}
+
+static void whole_promise(void)
+{
+	check_promise(3);
 }
 
 static int made_mapping(void)
 {
-	char *q = mmap(NULL, granule(), RW, MAP_SHARED, fd, 0);
+	char *other = mmap(NULL, granule(), RW, MAP_SHARED, fd, 0);
 
-	if (q == MAP_FAILED)
+	if (other == MAP_FAILED)
 		return -1;
 	end_failure();
-	CHECK_OK(munmap(q, granule()));
+	CHECK_OK(munmap(other, granule()));
 	return 0;
 }
 
@@ -316,32 +414,94 @@ static void nothing(void)
 {
 }
 
-/* A fault by a system call, which says what became of it; each in new page tables. */
-static int made_touch(void)
+/* A region that nobody has touched, nor anything beside its mapping. */
+static void fresh_region(unsigned int flags, int objfd)
 {
-	char *q;
-	int ret, error;
-
-	q = mmap(NULL, granule(), RW, MAP_SHARED, fd, 0);
-	if (q == MAP_FAILED)
-		return -1;
-	ret = madvise(q + 6 * MIB, 64 * KIB, MADV_POPULATE_WRITE);
-	end_failure();
-	error = errno;
-	CHECK_OK(munmap(q, granule()));
-	errno = error;
-	return ret;
+	fresh = region_new("fresh", 1);
+	CHECK_OK(object_create(fresh, 0, HUGE, RW, flags, objfd, 0));
+	q = mmap(FAR, granule(), RW, MAP_SHARED | MAP_FIXED, fresh, 0);
+	CHECK(q == FAR);
 }
 
-static void touch_undone(void)
+static void fresh_anon(void)
 {
-	CHECK_OK(object_del(fd, 6 * MIB, MIB));
-	CHECK_OK(object_add(fd, 6 * MIB, MIB));
+	fresh_region(ANON, -1);
+}
+
+static void fresh_memfd(void)
+{
+	CHECK_OK(ftruncate(memory, 0));
+	CHECK_OK(ftruncate(memory, HUGE));
+	fresh_region(FILE_FLAGS, memory);
+}
+
+static void fresh_huge(void)
+{
+	fresh_region(ANON | MAP_HUGETLB, -1);
+}
+
+/* Whether it is in memory, or in swap with a copy in memory. */
+static bool in_memory(void)
+{
+	unsigned char page[TOUCHED / PAGE];
+	bool any = false;
+	size_t i;
+
+	CHECK_OK(mincore(q, TOUCHED, page));
+	for (i = 0; i < ARRAY_SIZE(page); i++)
+		any |= page[i] & 1;
+	return any;
+}
+
+static void fresh_in_swap(void)
+{
+	int tries;
+
+	fresh_region(ANON, -1);
+	fill(q, TOUCHED, 1);
+	for (tries = 0; in_memory(); tries++) {
+		CHECK(tries < 500);
+		CHECK_OK(madvise(q, TOUCHED, MADV_PAGEOUT));
+		if (!press_group(in_group("fail", ""), "16K"))
+			test_skip("no memory.reclaim");
+		usleep(1000);
+	}
+	/* Without the tables of the process. */
+	CHECK_OK(munmap(q, granule()));
+	CHECK(mmap(FAR, granule(), RW, MAP_SHARED | MAP_FIXED, fresh, 0) == q);
+}
+
+/* A fault by a system call, which says what became of it. */
+static int made_touch(void)
+{
+	return madvise(q, TOUCHED, MADV_POPULATE_WRITE);
+}
+
+static void fresh_gone(void)
+{
+	CHECK_OK(munmap(q, granule()));
+	CHECK_OK(close(fresh));
+	CHECK_OK(unlink(in_mnt("fresh")));
+}
+
+/* Also where it failed before. */
+static void touched_zeros(void)
+{
+	CHECK_OK(made_touch());
+	check_zero(q, TOUCHED);
+	fresh_gone();
+}
+
+static void touched_pattern(void)
+{
+	CHECK_OK(made_touch());
+	check_pattern(q, TOUCHED, 1);
+	fresh_gone();
 }
 
 static void check_and_exit(void)
 {
-	check_pattern(p, OLD, 1);
+	check_old();
 	_exit(KSFT_PASS);
 }
 
@@ -367,22 +527,48 @@ static const struct call calls[] = {
 	  .may_fail_with = ENOSPC },
 	{ "CREATE_MAPPING of a memfd", made_file_object, object_undone, only_the_old },
 	{ "CREATE_MAPPING of huge pages", made_huge, object_undone, only_the_old,
-	  .may_fail_with = ENOSPC },
+	  .may_fail_with = ENOSPC, .pool = 4 },
 	{ "CREATE_MAPPING over a part", made_replacement, whole_again, only_the_old,
 	  .may_fail_with = ENOSPC },
 	{ "UNMAP of a part", made_hole, whole_again, only_the_old },
 	{ "mmap", made_mapping, nothing, only_the_old },
+	{ "CREATE_MAPPING over a part of a memfd", made_replacement, whole_again, only_the_old,
+	  .file = &memfd },
+	{ "UNMAP of a part of a memfd", made_hole, whole_again, only_the_old, .file = &memfd },
+	{ "CREATE_MAPPING over a part of a file on a disk", made_replacement, whole_again,
+	  only_the_old, .file = &disk },
+	{ "UNMAP of a part of a file on a disk", made_hole, whole_again, only_the_old,
+	  .file = &disk },
+	/* All of it is there twice for a moment, and zeroed, which takes time. */
+	{ "CREATE_MAPPING over a part of huge pages", made_replacement, whole_again, only_the_old,
+	  .may_fail_with = ENOSPC, .repeats = 30, .pool = 8, .huge = true },
+	{ "UNMAP of a part of huge pages", made_hole, whole_again, only_the_old,
+	  .repeats = 30, .pool = 8, .huge = true },
+	{ "UNMAP of a part of huge pages that are only reserved", made_hole_in_promise,
+	  promise_in_part, whole_promise, fresh_promise, .pool = 4 },
 };
 
-static const struct call touch = {
-	"a fault", made_touch, touch_undone, touch_undone, .may_fail_with = EFAULT
+/* Those of PUD entries, one of the process and one of the region; those of PMD and PTE entries. */
+#define TABLES	4
+
+static const struct call faults_of[] = {
+	{ "a fault", made_touch, touched_zeros, touched_zeros, fresh_anon,
+	  .may_fail_with = EFAULT, .least = 1 + TABLES },
+	{ "a fault in a memfd", made_touch, touched_zeros, touched_zeros, fresh_memfd,
+	  .may_fail_with = EFAULT, .least = 1 + TABLES },
+	/* The page is there, and no table is below the one that it is in. */
+	{ "a fault in a huge page", made_touch, touched_zeros, touched_zeros, fresh_huge,
+	  .may_fail_with = EFAULT, .least = TABLES - 1, .repeats = 100, .pool = 4 },
+	/* The region's tables are there. */
+	{ "a fault that reads from swap", made_touch, touched_pattern, touched_pattern,
+	  fresh_in_swap, .may_fail_with = EFAULT, .least = 2, .repeats = 100 },
 };
 
 static const struct call child = {
 	"fork", made_child, nothing, only_the_old, .may_fail_with = EAGAIN
 };
 
-static void prepare(void)
+static void prepare(const struct call *call)
 {
 	allow_failures();
 	nth_file = open(FAIL_NTH, O_RDWR | O_CLOEXEC);
@@ -391,34 +577,45 @@ static void prepare(void)
 	memory = memfd_create("object", MFD_CLOEXEC);
 	CHECK_OK(memory);
 	CHECK_OK(ftruncate(memory, MIB));
-	p = simple_region("a", OLD, &fd);
-	fill(p, OLD, 1);
+	if (call->pool)
+		need_pool(call->pool);
+	huge = call->huge;
+	if (huge)
+		part = HUGE;
+	if (call->file)
+		old_file = pattern_file(*call->file, OLD / PAGE);
+	fd = region_new("a", 1);
+	p = region_map(fd, RW);
+	whole_again();
 }
 
 static void every_call(void)
 {
 	const struct call *call = test_arg;
 
-	prepare();
-	if (call->made == made_huge)
-		test_set("/proc/sys/vm/nr_hugepages", "4");
+	prepare(call);
 	try_call(call);
 	only_the_old();
 }
 
-static void every_fault(void)
+/* The region is charged to a group of its own, which can be asked for its memory alone. */
+static void every_fault_of_swap(void)
 {
-	prepare();
-	CHECK_OK(object_add(fd, 6 * MIB, MIB));
-	try_call(&touch);
-	CHECK_OK(object_del(fd, 6 * MIB, MIB));
-	only_the_old();
-}
+	const struct call *call = test_arg;
+	u64 before;
 
-static void every_fork(void)
-{
-	prepare();
-	try_call(&child);
+	if (mem_kib("SwapFree") < (long)(16 * KIB))
+		test_skip("needs 16 MiB of free swap");
+	need_groups();
+	prepare(call);
+	group_new("fail");
+	enter_group(in_group("fail", ""));
+	before = vm_stat("pswpin");
+	try_call(call);
+	CHECK(vm_stat("pswpin") > before);
+	enter_group(GROUPS);
+	group_remove("fail");
+	drop_groups();
 }
 
 #define LIMITS	"size=64m,nr_regions=8,mode=0755"
@@ -434,11 +631,27 @@ static const struct test_case cases[] = {
 	{ "CREATE_MAPPING over a part", every_call, &calls[7], LIMITS, .slow = 8 },
 	{ "UNMAP of a part", every_call, &calls[8], LIMITS, .slow = 8 },
 	{ "mmap", every_call, &calls[9], LIMITS, .slow = 4 },
-	{ "a fault", every_fault, NULL, LIMITS, .slow = 4 },
-	{ "fork", every_fork, NULL, LIMITS, .slow = 8 },
+	{ "CREATE_MAPPING over a part of a memfd", every_call, &calls[10], LIMITS, .slow = 8 },
+	{ "UNMAP of a part of a memfd", every_call, &calls[11], LIMITS, .slow = 8 },
+	{ "CREATE_MAPPING over a part of a file on a disk", every_call, &calls[12], LIMITS,
+	  .slow = 8 },
+	{ "UNMAP of a part of a file on a disk", every_call, &calls[13], LIMITS, .slow = 8 },
+	{ "CREATE_MAPPING over a part of huge pages", every_call, &calls[14], LIMITS, .slow = 8 },
+	{ "UNMAP of a part of huge pages", every_call, &calls[15], LIMITS, .slow = 8 },
+	{ "UNMAP of a part of huge pages that are only reserved", every_call, &calls[16], LIMITS,
+	  .slow = 4 },
+	{ "a fault, also for the first tables of a process and a region", every_call,
+	  &faults_of[0], LIMITS, .slow = 8 },
+	{ "a fault in a memfd", every_call, &faults_of[1], LIMITS, .slow = 8 },
+	{ "a fault in a huge page", every_call, &faults_of[2], LIMITS, .slow = 8 },
+	{ "a fault that reads from swap", every_fault_of_swap, &faults_of[3], LIMITS, .slow = 8 },
+	{ "fork", every_call, &child, LIMITS, .slow = 8 },
 };
 
 int main(int argc, char **argv)
 {
-	return test_main(argc, argv, cases, ARRAY_SIZE(cases));
+	int result = test_main(argc, argv, cases, ARRAY_SIZE(cases));
+
+	remove_files();
+	return result;
 }
