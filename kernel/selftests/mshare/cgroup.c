@@ -282,8 +282,7 @@ static int add_small_objects(int fd)
 
 	for (i = 0; i < MOST; i++) {
 		if (object_add(fd, small_object(i), PAGE)) {
-			/* The latter is what shmem says when it has no inode. */
-			CHECK_MSG(errno == ENOMEM || errno == ENOSPC, "%s", strerror(errno));
+			CHECK_MSG(errno == ENOMEM, "%s", strerror(errno));
 			return i;
 		}
 	}

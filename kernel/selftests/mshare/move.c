@@ -35,7 +35,6 @@
 #define MPOL_MF_MOVE_ALL	4
 #endif
 
-#define HUGE		(2 * MIB)
 #define KHUGEPAGED	"/sys/kernel/mm/transparent_hugepage/khugepaged/"
 #define DEBUGFS		"/sys/kernel/debug"
 

@@ -43,8 +43,8 @@
 #define SMALL_PAGES	24
 #define SMALL_SIZE	(SMALL_PAGES * PAGE)
 #define BIG_SLOTS	4
-#define BIG_PAGES	512	/* those of a huge page */
-#define BIG_SIZE	(BIG_PAGES * PAGE)
+#define BIG_SIZE	HUGE
+#define BIG_PAGES	((int)(BIG_SIZE / PAGE))
 #define SLOTS		(SMALL_SLOTS + BIG_SLOTS)
 #define PARTS		8	/* of each page, a word of which is stored and checked */
 #define WORKERS		16
@@ -590,7 +590,7 @@ static void start(void)
 	disk_file = getenv("MSHARE_DISK") ? sparse_file(disk, FILE_SIZE / PAGE) : -1;
 	direct = mmap(free_range(FILE_SIZE), FILE_SIZE, RW, MAP_SHARED | MAP_FIXED, memory, 0);
 	CHECK_OK(direct);
-	test_set("/proc/sys/vm/nr_hugepages", "8");
+	need_pool(8);
 	test_set(SHMEM_ENABLED, "never");
 	fd = region_new("a", 2);
 	CHECK_OK(close(fd));

@@ -357,8 +357,7 @@ static void work_on_slice(void *arg)
 static void need_group(void)
 {
 	need_groups();
-	rmdir(GROUP);	/* of a run that failed */
-	CHECK_OK(mkdir(GROUP, 0700));
+	group_new("swap");
 }
 
 /* It goes with the region "a" that was charged to it. */
@@ -367,7 +366,7 @@ static void drop_group(char *p, int fd)
 	CHECK_OK(munmap(p, granule()));
 	CHECK_OK(close(fd));
 	CHECK_OK(unlink(in_mnt("a")));
-	CHECK_OK(rmdir(GROUP));
+	group_remove("swap");
 	drop_groups();
 }
 
@@ -425,26 +424,64 @@ static void bring_back(void *arg)
 	CHECK_OK(madvise(p, (uintptr_t)arg, MADV_WILLNEED));
 }
 
+/* A region that is charged to the group. */
+static char *filled_in_group(const char *group, u64 size, int *fd)
+{
+	char *p;
+
+	enter_group(group);
+	p = simple_region("a", size, fd);
+	fill(p, size, 1);
+	enter_group(GROUPS);
+	return p;
+}
+
+static void check_held_back(u64 size)
+{
+	test_note("%ld KiB", group_get("swap", "memory.current") / (long)KIB);
+	CHECK(group_get("swap", "memory.current") < (long)(size - 2 * MIB));
+}
+
 /* Also where one call of somebody outside charges much, of what has been read when it ends. */
 static void brought_back_for_others(void)
 {
 	const u64 size = 32 * MIB;
-	char text[32], *p;
+	char *p;
 	int fd;
 
 	need_swap(size + 16 * MIB);
 	need_group();
-	enter_group(GROUP);
-	p = simple_region("a", size, &fd);
-	fill(p, size, 1);
-	enter_group(GROUPS);
+	p = filled_in_group(GROUP, size, &fd);
 	page_out(p, size);
-	file_write(GROUP "/memory.high", "4M");
+	group_set("swap", "memory.high", "4M");
 	join_ok(spawn(bring_back, (void *)size));
-	file_read(GROUP "/memory.current", text, sizeof(text));
-	test_note("%lu KiB", strtoul(text, NULL, 10) / KIB);
-	CHECK(strtoul(text, NULL, 10) < size - 2 * MIB);
+	check_held_back(size);
 	check_pattern(p, size, 1);
+	drop_group(p, fd);
+}
+
+static void read_back(void *arg)
+{
+	check_pattern(region_map(region_open("a", O_RDONLY), PROT_READ), (uintptr_t)arg, 1);
+}
+
+/* What is swapped out after its group has gone comes back at the expense of the one above. */
+static void held_back_above_removed(void)
+{
+	const u64 size = 32 * MIB;
+	char *p;
+	int fd;
+
+	need_swap(size + 16 * MIB);
+	need_group();
+	group_set("swap", "cgroup.subtree_control", "+memory");
+	group_new("swap/creator");
+	p = filled_in_group(in_group("swap/creator", ""), size, &fd);
+	group_remove("swap/creator");
+	page_out(p, size);
+	group_set("swap", "memory.high", "4M");
+	join_ok(spawn(read_back, (void *)size));
+	check_held_back(size);
 	drop_group(p, fd);
 }
 
@@ -470,6 +507,8 @@ static const struct test_case cases[] = {
 	  held_back_for_others, .slow = 5 },
 	{ "memory.high of the group that is charged, and MADV_WILLNEED outside",
 	  brought_back_for_others, .slow = 2 },
+	{ "memory.high above a group that was removed, and a reader outside",
+	  held_back_above_removed, .slow = 2 },
 };
 
 int main(int argc, char **argv)
