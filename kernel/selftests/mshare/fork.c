@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -470,6 +471,66 @@ static void killed_while_faulting(void)
 	check_pattern(p, MIB, 1);
 }
 
+#define REAPED	(4 * MIB)	/* of the process's own, which is taken from it */
+
+static void wait_to_be_reaped(void *arg)
+{
+	char *own = mmap(NULL, REAPED, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)arg;
+	CHECK_OK(own);
+	memset(own, 1, REAPED);
+	/* The reaper passes over shared mappings; one by such a descriptor is not marked so. */
+	check_pattern(region_map(region_open("a", O_RDONLY), PROT_READ), MIB, 1);
+	run_on_cpu(1);
+	flag_raise(0);
+	for (;;)
+		pause();
+}
+
+static void keep_cpu(void *arg)
+{
+	const struct sched_param first = { .sched_priority = 1 };
+
+	(void)arg;
+	run_on_cpu(1);
+	CHECK_OK(sched_setscheduler(0, SCHED_FIFO, &first));
+	flag_raise(1);
+	for (;;)
+		;
+}
+
+/* What the kernel does to the memory of one that it has killed and that does not go: no CPU. */
+static void killed_and_reaped(void)
+{
+	int fd, pidfd, tries;
+	char *p = simple_region("a", MIB, &fd);
+	pid_t killed, busy;
+	long before;
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		test_skip("needs two CPUs");
+	run_on_cpu(0);
+	fill(p, MIB, 1);
+	killed = spawn(wait_to_be_reaped, NULL);
+	flag_await(0, 1);
+	pidfd = syscall(SYS_pidfd_open, killed, 0);
+	CHECK_OK(pidfd);
+	busy = spawn(keep_cpu, NULL);
+	flag_await(1, 1);
+	CHECK_OK(kill(killed, SIGKILL));
+	for (tries = 0; syscall(SYS_process_mrelease, pidfd, 0); tries++)
+		CHECK_MSG(errno == EAGAIN && tries < 100, "%s", strerror(errno));
+	CHECK_MSG(status_of(killed, "RssAnon") < (long)(REAPED / KIB / 2), "%ld KiB are left",
+		  status_of(killed, "RssAnon"));
+	before = faults();
+	check_pattern(p, MIB, 1);
+	CHECK_MSG(faults() == before, "%ld faults", faults() - before);
+	kill_join(busy);
+	join_signal(killed, SIGKILL);
+	check_pattern(p, MIB, 1);
+}
+
 #define BLOCK	(2 * MIB)	/* what a page of PTEs maps */
 #define BLOCKS	16
 
@@ -696,6 +757,7 @@ static const struct test_case cases[] = {
 	{ "vfork and exec", vfork_and_exec },
 	{ "threads that fault on the same pages", threads },
 	{ "clients killed while they fault", killed_while_faulting },
+	{ "a client that is killed and reaped before it goes", killed_and_reaped },
 	{ "clients killed while they wait for a disk", killed_while_reading, .slow = 2 },
 	{ "clients that exit while objects go and come", exits_beside_changes, .slow = 2 },
 	{ "a descriptor sent over a socket", send_descriptor },
