@@ -603,16 +603,17 @@ static void call_close_on_exec(void *arg)
 
 static void ioctl_of_32_bits(void)
 {
-	int fd = region_new("a", 1), status = join(spawn(call_close_on_exec, (void *)(uintptr_t)fd));
 	struct mshare_create *create = mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT,
 					    -1, 0);
 	struct mshare_unmap *unmap = (void *)(create + 1);
+	int fd = region_new("a", 1), status;
 	struct fdinfo info;
 
+	CHECK_OK(create);
+	status = join(spawn(call_close_on_exec, (void *)(uintptr_t)fd));
 	if (WIFSIGNALED(status))
 		test_skip("this kernel runs no 32-bit programs");
 	CHECK(!status);
-	CHECK_OK(create);
 	*create = (struct mshare_create) { .size = PAGE, .prot = RW, .flags = ANON, .fd = -1 };
 	*unmap = (struct mshare_unmap) { .size = PAGE };
 	CHECK(call_of_32_bits(IOCTL_OF_32_BITS, fd, MSHAREFS_CREATE_MAPPING, create) == -ENOTTY);
