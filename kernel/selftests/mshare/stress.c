@@ -364,6 +364,8 @@ static void punch_part(int s, int first, int n)
 /* To another node, by the mapping that is not the region's; pages in use may stay. */
 static void move_slot(struct worker *w, int s)
 {
+	/* One for all: each page that asks for another one moves the huge page that it is in. */
+	int to = next_random(&w->random) % 2;
 	int node[BIG_PAGES], status[BIG_PAGES], i;
 	char *p = direct + file_offset(s);
 	void *page[BIG_PAGES];
@@ -377,7 +379,7 @@ static void move_slot(struct worker *w, int s)
 	for (i = 0; i < pages_of(s); i++) {
 		page[i] = p + i * PAGE;
 		get(page[i]);	/* only what is in these page tables is moved */
-		node[i] = next_random(&w->random) % 2;
+		node[i] = to;
 	}
 	left = syscall(SYS_move_pages, 0, pages_of(s), page, node, status, MPOL_MF_MOVE_ALL);
 	/* A machine of one node answers ENODEV; a node may have no room. */
