@@ -29,7 +29,7 @@ PROGRAM = "cost"
 _GUEST_SECONDS = 1200
 
 #: One node and no chance in where things lie: the same work has the same instructions then.
-_APPEND = "numa=fake=1 movablecore=0 nokaslr norandmaps"
+_APPEND = "numa=fake=1 movablecore=0 norandmaps"
 
 
 #: What the names of our functions and variables have in them.

@@ -131,8 +131,10 @@ def _work_directory(path: Path) -> Iterator[None]:
 def qemu_arguments(plan: Plan) -> list[str]:
     """QEMU's arguments: kernel log on the first serial port, the tests' output on the second."""
     # Two NUMA nodes, so that there is somewhere to move memory to. Each has two movable blocks of 128 MiB:
-    # the kernel has used the last one before there were zones, the other can go offline.
-    fixed = "console=ttyS0 rdinit=/init panic=-1 loglevel=7 printk.devkmsg=on numa=fake=2 movablecore=520M"
+    # the kernel has used the last one before there were zones, the other can go offline; not so where
+    # the kernel itself has been put there by chance.
+    fixed = "console=ttyS0 rdinit=/init panic=-1 loglevel=7 printk.devkmsg=on nokaslr numa=fake=2"
+    fixed += " movablecore=520M"
     if plan.debug:
         # Who waits for a lock too long is told; this tells what those who may hold it are at, too.
         fixed += " sysctl.kernel.hung_task_all_cpu_backtrace=1"

@@ -182,11 +182,11 @@ def test_limits_of_a_debug_kernel_are_wider(tmp_path: Path) -> None:
 
 
 def test_qemu_gets_two_serial_ports_and_no_network(tmp_path: Path) -> None:
-    plan = runner.Plan(tmp_path, tmp_path / "vmlinuz", programs.PROGRAMS, tmp_path, append="nokaslr")
+    plan = runner.Plan(tmp_path, tmp_path / "vmlinuz", programs.PROGRAMS, tmp_path, append="nosmap")
     arguments = runner.qemu_arguments(plan)
     assert arguments.count("-serial") == 2
     assert "-nodefaults" in arguments
-    assert arguments[arguments.index("-append") + 1].endswith(" nokaslr")
+    assert arguments[arguments.index("-append") + 1].endswith(" nosmap")
 
 
 def test_guest_has_two_disks_in_the_order_that_its_init_expects(tmp_path: Path) -> None:
