@@ -11,11 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "groups.h"
 #include "objfile.h"
 #include "region.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE	23
+#endif
 
 /* shared->flag: the region is there; who touches may begin; has ended; all may go. */
 #define CREATED	0
@@ -507,6 +512,51 @@ static void eat(void *arg)
 }
 
 /* The OOM killer's reaper empties a client's memory map, but not the region. */
+/* Without a way back to user space between the faults, where it would be held back as well. */
+static void populate_beyond_high(void *arg)
+{
+	(void)arg;
+	enter("creator");
+	flag_raise(TOUCHED);
+	madvise(region_map(region_open("a", O_RDWR), RW), LARGE, MADV_POPULATE_WRITE);
+	test_fail(__FILE__, __LINE__, "memory.high holds nobody back");
+}
+
+/* Nothing can be reclaimed, so who is beyond memory.high sleeps for seconds between a few faults. */
+static void others_beside_held_back(void)
+{
+	struct timespec start, now;
+	int fd, count = 0;
+	pid_t pid;
+	char *p;
+
+	need_groups();
+	group_new("creator");
+	group_set("creator", "memory.swap.max", "0");
+	group_set("creator", "memory.high", "1M");
+	enter("creator");
+	p = simple_region("a", LARGE, &fd);
+	enter_group(GROUPS);
+	pid = spawn(populate_beyond_high, NULL);
+	flag_await(TOUCHED, 1);
+	while (group_event("creator", "\nhigh ") < 3)
+		usleep(10000);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	do {
+		CHECK_OK(object_del(fd, SMALL, PAGE));
+		count++;
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (now.tv_sec < start.tv_sec + 6);
+	test_note("%d calls in 6 s", count);
+	CHECK(count > 100);
+	kill_join(pid);
+	CHECK_OK(munmap(p, granule()));
+	CHECK_OK(unlink(in_mnt("a")));
+	CHECK_OK(close(fd));
+	group_remove("creator");
+	drop_groups();
+}
+
 static void client_killed_by_oom(void)
 {
 	char *p;
@@ -608,6 +658,8 @@ static const struct test_case cases[] = {
 	  .slow = 2 },
 	{ "beyond memory.high, what others touch that is there reclaims nothing",
 	  nothing_charged },
+	{ "who is held back by memory.high does not hold back others", others_beside_held_back,
+	  .slow = 2 },
 	{ "a client killed for want of memory leaves the region whole", client_killed_by_oom,
 	  .slow = 2 },
 	{ "a client killed as the whole machine is out of memory leaves the region whole",
