@@ -17,6 +17,7 @@
 #include <linux/mshare.h>
 #include <linux/page_table_check.h>
 #include <linux/pagemap.h>
+#include <linux/sched.h>
 #include <linux/secretmem.h>
 #include <linux/security.h>
 #include <linux/seq_file.h>
@@ -303,16 +304,21 @@ static int find_holes(struct mm_struct *host, unsigned long start,
 	return 0;
 }
 
-/* Of huge pages that nobody has touched there is a reservation. */
+/*
+ * Of huge pages that nobody has touched there is a reservation. To cut its
+ * middle out takes a little memory, and at this point nobody can be refused:
+ * without it the pages would stay reserved until the object goes.
+ */
 static void give_back_reservation(const struct hole *hole)
 {
 #ifdef CONFIG_HUGETLBFS
 	loff_t end = hole->offset + hole->size;
 
 	if (is_file_hugepages(hole->file))
-		hugetlb_unreserve_pages(file_inode(hole->file),
-					hole->offset / OBJECT_HUGE_SIZE,
-					end / OBJECT_HUGE_SIZE, 0);
+		while (hugetlb_unreserve_pages(file_inode(hole->file),
+					       hole->offset / OBJECT_HUGE_SIZE,
+					       end / OBJECT_HUGE_SIZE, 0))
+			schedule_timeout_uninterruptible(1);
 #endif
 }
 
