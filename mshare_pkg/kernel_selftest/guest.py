@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -154,12 +155,31 @@ def write_swap(path: Path) -> None:
         out.truncate(SWAP_SIZE)
 
 
-def write_data(path: Path, size: int = DATA_SIZE) -> None:
-    """Make a sparse file with an empty ext4 file system, of `size` bytes.
+def write_data(path: Path) -> None:
+    """Make the sparse file with the empty ext4 file system that the guest mounts on /data.
 
     Raises:
         InfraError: mke2fs is not installed, or failed.
     """
+    _make_ext4(path, DATA_SIZE)
+
+
+def write_pmem(path: Path) -> None:
+    """Make the ext4 file system of the guest's persistent memory, with a file of zeros for the test of such.
+
+    It is there from the start so that the guest need not write: the driver was seen to wait for ever for the
+    end of a flush.
+
+    Raises:
+        InfraError: mke2fs is not installed, or failed.
+    """
+    with tempfile.TemporaryDirectory() as content:
+        with Path(content, "file").open("wb") as out:
+            out.write(bytes(2 << 20))
+        _make_ext4(path, PMEM_SIZE, "-d", content)
+
+
+def _make_ext4(path: Path, size: int, *options: str) -> None:
     remedy = "install e2fsprogs"
     mke2fs = needs.find("mke2fs")
     if mke2fs is None:
@@ -170,6 +190,7 @@ def write_data(path: Path, size: int = DATA_SIZE) -> None:
         [
             *(mke2fs, "-q", "-F", "-t", "ext4", "-b", "4096", "-N", "1024", "-J", "size=4", "-U", _DATA_UUID),
             *("-E", f"hash_seed={_DATA_HASH_SEED},lazy_itable_init=0,lazy_journal_init=0,nodiscard"),
+            *options,
             path,
         ],
         doing="making the guest's disk",

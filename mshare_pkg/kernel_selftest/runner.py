@@ -174,7 +174,7 @@ def _boot(plan: Plan) -> Result:
         path.unlink(missing_ok=True)
     for name, write in _DISKS.items():
         write(plan.work / name)
-    guest.write_data(plan.work / _PMEM, guest.PMEM_SIZE)
+    guest.write_pmem(plan.work / _PMEM)
     start = time.monotonic()
     transcript = Transcript()
     log = plan.work / "qemu.log"
