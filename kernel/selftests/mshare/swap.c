@@ -478,6 +478,7 @@ static void held_back_above_removed(void)
 	group_new("swap/creator");
 	p = filled_in_group(in_group("swap/creator", ""), size, &fd);
 	group_remove("swap/creator");
+	sleep(1);	/* the kernel has done with it a little later */
 	page_out(p, size);
 	group_set("swap", "memory.high", "4M");
 	join_ok(spawn(read_back, (void *)size));
