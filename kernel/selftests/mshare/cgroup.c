@@ -522,7 +522,7 @@ static void populate_beyond_high(void *arg)
 	test_fail(__FILE__, __LINE__, "memory.high holds nobody back");
 }
 
-/* Nothing can be reclaimed, so who is beyond memory.high sleeps for seconds between a few faults. */
+/* Nothing can be reclaimed: who is beyond memory.high sleeps for seconds between a few faults. */
 static void others_beside_held_back(void)
 {
 	struct timespec start, now;
