@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "groups.h"
+#include "objfile.h"
 #include "region.h"
 
 #ifndef MADV_COLD
@@ -308,6 +309,31 @@ static int move(char *p, size_t n, int node, int *status)
 	free(page);
 	free(to);
 	return there;
+}
+
+/* Each page is copied while it is stored to: from then on until the flush a store would be lost. */
+static void moved_below_counter(void)
+{
+	static int status[COUNTED];
+	int memory = sparse_file(memfd, COUNTED), fd, i, there = 0;
+	char *direct = plain_mmap(memory, COUNTED);
+	pid_t pid;
+
+	if (nodes() < 2)
+		test_skip("the machine has one NUMA node");
+	file_region(memory, COUNTED, &fd);
+	run_on_cpu(0);
+	pid = spawn(count_in_pages, (void *)1);
+	flag_await(0, 1);
+	/* What the process has in its page tables is moved. */
+	for (i = 0; i < COUNTED; i++)
+		get(direct + i * PAGE);
+	for (i = 0; i < (opt_quick ? 40 : 400); i++)
+		there += move(direct, COUNTED, i & 1, status);
+	flag_raise(1);
+	join_ok(pid);
+	test_note("%d moves", there);
+	CHECK(there > COUNTED);
 }
 
 static void moved_between_nodes(void)
@@ -644,6 +670,7 @@ static const struct test_case cases[] = {
 	{ "huge pages go to swap and back under four writers", huge_to_swap, .slow = 4 },
 	{ "khugepaged merges pages under four writers", huge_by_khugepaged, .slow = 2 },
 	{ "compaction moves pages under four writers", compacted, .slow = 3 },
+	{ "pages move between nodes, and no store is lost", moved_below_counter, .slow = 2 },
 	{ "pages move between nodes under four writers", moved_between_nodes, .slow = 2 },
 	{ "move_pages() through a mapping is EFAULT for each page", not_moved_by_client },
 	{ "migrate_pages() leaves a region where it is", not_migrated_by_client },

@@ -274,6 +274,26 @@ long mem_kib(const char *key)
 	return number_after("/proc/meminfo", key);
 }
 
+void count_in_pages(void *number)
+{
+	char *p = region_map(region_open("a", O_RDWR), RW) + (uintptr_t)number * sizeof(u64);
+	u64 count;
+	size_t i;
+
+	run_on_cpu((uintptr_t)number);
+	flag_raise(0);
+	for (count = 0; !flag_get(1); count++) {
+		for (i = 0; i < COUNTED; i++) {
+			u64 *word = (u64 *)(p + i * PAGE);
+			u64 have = __atomic_load_n(word, __ATOMIC_RELAXED);
+
+			CHECK_MSG(have == count, "page %zu counts %llu, not %llu", i,
+				  (unsigned long long)have, (unsigned long long)count);
+			__atomic_store_n(word, count + 1, __ATOMIC_RELAXED);
+		}
+	}
+}
+
 u64 vm_stat(const char *name)
 {
 	char key[64];

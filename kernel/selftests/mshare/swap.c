@@ -266,31 +266,6 @@ static void swap_off(void)
 	check_pattern(p, 8 * MIB, 1);
 }
 
-#define COUNTED	16	/* pages */
-
-/*
- * Count in each page, without a system call that would have the CPU forget translations: a
- * store through one that should have been flushed goes to a page that swap has a copy of.
- */
-static void count_in_pages(void *arg)
-{
-	char *p = region_map(region_open("a", O_RDWR), RW) + (uintptr_t)arg * sizeof(u64);
-	u64 count;
-	size_t i;
-
-	flag_raise(0);
-	for (count = 0; !flag_get(1); count++) {
-		for (i = 0; i < COUNTED; i++) {
-			u64 *word = (u64 *)(p + i * PAGE);
-			u64 have = __atomic_load_n(word, __ATOMIC_RELAXED);
-
-			CHECK_MSG(have == count, "page %zu counts %llu, not %llu", i,
-				  (unsigned long long)have, (unsigned long long)count);
-			__atomic_store_n(word, count + 1, __ATOMIC_RELAXED);
-		}
-	}
-}
-
 /*
  * Until a page was read from the disk. MADV_PAGEOUT would not do: it flushes for the accessed
  * bits that it clears, and what it wrote is found again in the swap cache.
