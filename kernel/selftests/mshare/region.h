@@ -72,8 +72,8 @@ void check_zero(const void *p, u64 size);
 /*
  * For a process: map the region "a", raise flag 0 and count in so many pages until flag 1, without
  * a system call, which would have the CPU forget translations: a store through one that should
- * have been flushed goes to a page that has been copied, and is missed here. It has the CPU to
- * itself where nobody else runs on that of this number; so is the word of each page where it counts.
+ * have been flushed goes to a page that has been copied, and is missed here. It runs on the CPU of
+ * that number, best alone, and counts in the word of that number.
  */
 #define COUNTED	16
 void count_in_pages(void *number);
