@@ -143,16 +143,8 @@ def qemu_arguments(plan: Plan) -> list[str]:
     append = f"{fixed} {plan.append}".strip()
     return [
         *(qemu.COUNTING if plan.counting else qemu.EMULATION),
-        *(
-            "-smp",
-            str(plan.cpus),
-            "-m",
-            f"{plan.memory},maxmem={plan.memory + 1024}M",
-            "-no-reboot",
-            "-nodefaults",
-            "-display",
-            "none",
-        ),
+        *("-smp", str(plan.cpus), "-m", f"{plan.memory},maxmem={plan.memory + 1024}M"),
+        *("-no-reboot", "-nodefaults", "-display", "none"),
         *("-kernel", str(plan.image), "-initrd", str(plan.work / "initramfs.cpio"), "-append", append),
         *("-serial", f"file:{plan.work / 'console.log'}", "-serial", f"file:{plan.work / 'tests.log'}"),
         *(
