@@ -20,10 +20,6 @@
 #include "objfile.h"
 #include "region.h"
 
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT	21
-#endif
-
 /* Objects of the region of most cases; HOLE has none. */
 #define READ_WRITE	0
 #define READ_ONLY	(1 * MIB)
@@ -583,8 +579,7 @@ static void io_into_pinned(void)
 	long before = pinned();
 	u64 count;
 
-	if (mem_kib("SwapFree") < 4096)
-		test_skip("needs 4 MiB of free swap");
+	need_swap(4 * MIB);
 	if (access("/proc/sys/vm/compact_memory", W_OK))
 		test_skip("the kernel has no compaction");
 	fill(p, MIB, 1);

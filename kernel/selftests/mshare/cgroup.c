@@ -18,10 +18,6 @@
 #include "objfile.h"
 #include "region.h"
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE	23
-#endif
-
 /* shared->flag: the region is there; who touches may begin; has ended; all may go. */
 #define CREATED	0
 #define BEGIN	1
@@ -511,7 +507,6 @@ static void eat(void *arg)
 		own[i] = p[i % MIB];
 }
 
-/* The OOM killer's reaper empties a client's memory map, but not the region. */
 /* Without a way back to user space between the faults, where it would be held back as well. */
 static void populate_beyond_high(void *arg)
 {
@@ -557,6 +552,7 @@ static void others_beside_held_back(void)
 	drop_groups();
 }
 
+/* The OOM killer's reaper empties a client's memory map, but not the region. */
 static void client_killed_by_oom(void)
 {
 	char *p;

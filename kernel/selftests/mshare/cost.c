@@ -28,10 +28,6 @@
 
 #include "region.h"
 
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT	21
-#endif
-
 #define PAGES	1024UL
 #define LENGTH	(PAGES * PAGE)
 #define PIPE	16UL	/* pages that fit into a pipe */

@@ -22,14 +22,6 @@
 #include "objfile.h"
 #include "region.h"
 
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT	21
-#endif
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE	23
-#endif
-
-#define DEBUGFS		"/sys/kernel/debug"
 #define FAIL_NTH	"/proc/thread-self/fail-nth"
 #define MOST		2000	/* allocations of one call: more is a mistake of the test */
 
@@ -57,8 +49,7 @@ static void allow_failures(void)
 
 	if (access(FAIL_NTH, W_OK))
 		test_skip("the kernel has no fault injection");
-	if (mount("debugfs", DEBUGFS, "debugfs", 0, NULL) && errno != EBUSY)
-		test_skip("no debugfs");
+	need_debugfs();
 	for (i = 0; i < ARRAY_SIZE(kind); i++) {
 		for (j = 0; j < ARRAY_SIZE(set); j++) {
 			snprintf(path, sizeof(path), DEBUGFS "/%s/%s", kind[i], set[j].name);
@@ -618,8 +609,7 @@ static void every_fault_of_swap(void)
 	const struct call *call = test_arg;
 	u64 before;
 
-	if (mem_kib("SwapFree") < (long)(16 * KIB))
-		test_skip("needs 16 MiB of free swap");
+	need_swap(16 * MIB);
 	need_groups();
 	prepare(call);
 	group_new("fail");

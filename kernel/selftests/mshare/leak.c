@@ -18,10 +18,6 @@
 #include "objfile.h"
 #include "region.h"
 
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT	21
-#endif
-
 #define WARM_UP		30
 
 /*
@@ -316,8 +312,7 @@ static void pages_in_swap(void)
 {
 	u64 before = vm_stat("pswpout");
 
-	if (mem_kib("SwapFree") < (long)(16 * KIB))
-		test_skip("needs 16 MiB of free swap");
+	need_swap(16 * MIB);
 	many(round_in_swap);
 	mem_kib("SwapFree");	/* folds the counters of the CPUs, too */
 	test_note("%llu pages were written", (unsigned long long)(vm_stat("pswpout") - before));

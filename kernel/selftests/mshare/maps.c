@@ -130,8 +130,7 @@ static void smaps_of_swapped(void)
 	int fd;
 	char *p = simple_region("a", MIB, &fd), *text;
 
-	if (mem_kib("SwapFree") < (long)(2 * KIB))
-		test_skip("needs 2 MiB of free swap");
+	need_swap(2 * MIB);
 	fill(p, MIB, 1);
 	CHECK(smaps_kib(p, granule(), "Rss:") == MIB / KIB);
 	CHECK_OK(madvise(p, MIB, MADV_PAGEOUT));

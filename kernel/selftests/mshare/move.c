@@ -21,10 +21,6 @@
 #include "objfile.h"
 #include "region.h"
 
-#ifndef MADV_COLD
-#define MADV_COLD	20
-#define MADV_PAGEOUT	21
-#endif
 #ifndef MADV_SOFT_OFFLINE
 #define MADV_SOFT_OFFLINE	101
 #endif
@@ -37,7 +33,6 @@
 #endif
 
 #define KHUGEPAGED	"/sys/kernel/mm/transparent_hugepage/khugepaged/"
-#define DEBUGFS		"/sys/kernel/debug"
 
 /* Page frame numbers of n pages of this process; 0 where none is present. */
 static void frames(const void *p, size_t n, u64 *frame)
@@ -177,12 +172,6 @@ static void huge_split_by_unmap(void)
 	check_zero(p + hole, PAGE);
 }
 
-static void need_swap(void)
-{
-	if (mem_kib("SwapFree") < (long)(16 * KIB))
-		test_skip("needs 16 MiB of free swap");
-}
-
 static void huge_to_swap(void)
 {
 	u64 unmapped = 0, written = 0, unmapped_before, written_before;
@@ -191,7 +180,7 @@ static void huge_to_swap(void)
 	pid_t pids[USERS];
 	char *p;
 
-	need_swap();
+	need_swap(16 * MIB);
 	p = huge_region(&fd);
 	memset(p, 0, 4 * HUGE);
 	begin_use(users, pids, p, 4 * HUGE);
@@ -637,11 +626,10 @@ static void with_generations(void)
 	char *p;
 	int fd, i;
 
-	need_swap();
+	need_swap(16 * MIB);
 	need_groups();
 	test_set("/sys/kernel/mm/lru_gen/enabled", "y");
-	if (mount("debugfs", DEBUGFS, "debugfs", 0, NULL) && errno != EBUSY)
-		test_skip("no debugfs");
+	need_debugfs();
 	p = simple_region("a", size, &fd);
 	memset(p, 0, size);
 	begin_use(users, pids, p, size);

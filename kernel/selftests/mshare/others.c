@@ -22,10 +22,6 @@
 
 #include "region.h"
 
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT	21
-#endif
-
 #define USERS	3
 #define BANKS	8		/* of which one is in use, while the others rest */
 #define PAGES	768UL

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -307,6 +308,18 @@ u64 vm_stat(const char *name)
 			return value;
 		}
 	test_fail(__FILE__, __LINE__, "/proc/vmstat has no %s", name);
+}
+
+void need_debugfs(void)
+{
+	if (mount("debugfs", DEBUGFS, "debugfs", 0, NULL) && errno != EBUSY)
+		test_skip("no debugfs");
+}
+
+void need_swap(u64 size)
+{
+	if (mem_kib("SwapFree") < (long)(size / KIB))
+		test_skip("needs %lu MiB of free swap", (unsigned long)(size / MIB));
 }
 
 void need_pool(long pages)

@@ -16,6 +16,19 @@
 #define MSHARE_MAGIC	0x4d534852
 #endif
 
+/* Headers of older libraries lack some. */
+#ifndef MADV_COLD
+#define MADV_COLD		20
+#define MADV_PAGEOUT		21
+#endif
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ	22
+#define MADV_POPULATE_WRITE	23
+#endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE		25
+#endif
+
 #define KIB	1024UL
 #define MIB	(1024UL * KIB)
 
@@ -25,6 +38,7 @@
 #define ANON	(MAP_SHARED | MAP_FIXED | MAP_ANONYMOUS)
 
 #define SHMEM_ENABLED	"/sys/kernel/mm/transparent_hugepage/shmem_enabled"
+#define DEBUGFS		"/sys/kernel/debug"
 
 /* The granularity that the instance under test_mnt tells, in bytes. */
 u64 granule(void);
@@ -82,6 +96,10 @@ void count_in_pages(void *number);
 long mem_kib(const char *key);
 /* A counter of /proc/vmstat. */
 u64 vm_stat(const char *name);
+/* debugfs is mounted on DEBUGFS, or skip the case. */
+void need_debugfs(void);
+/* The machine has so many bytes of free swap, or skip the case. */
+void need_swap(u64 size);
 /* The machine has a pool of so many huge pages, all free, or skip the case. */
 void need_pool(long pages);
 /* A line of /proc/PID/status in KiB or as a plain number; -1 if it is not there. */

@@ -28,17 +28,6 @@
 #include "groups.h"
 #include "objfile.h"
 
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT	21
-#endif
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE	23
-#endif
-
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE	25
-#endif
-
 #define SMALL_SLOTS	32
 #define SMALL_PAGES	24
 #define SMALL_SIZE	(SMALL_PAGES * PAGE)

@@ -18,21 +18,7 @@
 #include "groups.h"
 #include "region.h"
 
-#ifndef MADV_COLD
-#define MADV_COLD	20
-#define MADV_PAGEOUT	21
-#endif
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ	22
-#endif
-
 #define GROUP	GROUPS "/mshare-swap"
-
-static void need_swap(u64 size)
-{
-	if (mem_kib("SwapFree") < (long)(size / KIB))
-		test_skip("needs %lu MiB of free swap", (unsigned long)(size / MIB));
-}
 
 /* What is in swap now, in KiB, without what memory has a copy of. */
 static long swapped(void)
