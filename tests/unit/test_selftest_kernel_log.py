@@ -59,6 +59,13 @@ def test_finding_names_the_program_and_keeps_what_follows() -> None:
     assert "Call Trace" in finding.context
 
 
+def test_a_fault_whose_allocation_fails_on_purpose_is_tried_again() -> None:
+    line = "[   10.0] Huh VM_FAULT_OOM leaked out to the #PF handler. Retrying PF"
+    assert not kernel_log.scan(["mshare-selftest: begin fail", line])
+    assert kernel_log.scan(["mshare-selftest: begin fail", "mshare-selftest: begin unmap", line])
+    assert kernel_log.scan(["mshare-selftest: begin fail", "[   10.0] WARNING: possible"])
+
+
 def test_two_reports_far_apart_are_two() -> None:
     log = ["WARNING: a", *["line"] * 40, "WARNING: b"]
     assert [finding.line for finding in kernel_log.scan(log)] == ["WARNING: a", "WARNING: b"]
