@@ -259,6 +259,14 @@ static int client_link(struct vm_area_struct *vma, pud_t *pud,
 	return 0;
 }
 
+/* The client's entry for a granule; the tables above it are allocated. */
+static pud_t *client_pud(struct mm_struct *mm, unsigned long address)
+{
+	p4d_t *p4d = p4d_alloc(mm, pgd_offset(mm, address), address);
+
+	return p4d ? pud_alloc(mm, p4d, address) : NULL;
+}
+
 static bool access_permitted(const struct vm_area_struct *object,
 			     unsigned int flags)
 {
@@ -280,22 +288,30 @@ static vm_fault_t fault_in_object(struct vm_area_struct *vma,
 				  unsigned long haddr, unsigned int flags,
 				  struct mshare_charge *charge)
 {
+	int error = -ENOMEM;
 	vm_fault_t ret;
-	p4d_t *p4d;
 	pud_t *pud;
 
 	if (!access_permitted(object, flags))
 		return VM_FAULT_SIGSEGV;
 
-	p4d = p4d_alloc(vma->vm_mm, pgd_offset(vma->vm_mm, address), address);
-	if (!p4d)
-		return VM_FAULT_OOM;
-	pud = pud_alloc(vma->vm_mm, p4d, address);
+	/*
+	 * Where a cgroup of version 1 is full and kills nobody, the task waits
+	 * on its way out, as for a page.
+	 */
+	if (flags & FAULT_FLAG_USER)
+		mem_cgroup_enter_user_fault();
+	pud = client_pud(vma->vm_mm, address);
+	if (pud) {
+		*charge = mshare_charge_start(client_region(vma));
+		error = client_link(vma, pud, object->vm_mm, haddr);
+	}
+	if (flags & FAULT_FLAG_USER)
+		mem_cgroup_exit_user_fault();
 	if (!pud)
 		return VM_FAULT_OOM;
 
-	*charge = mshare_charge_start(client_region(vma));
-	if (client_link(vma, pud, object->vm_mm, haddr))
+	if (error)
 		ret = VM_FAULT_OOM;
 	else
 		/* No registers: the event they are for has the client's address. */
