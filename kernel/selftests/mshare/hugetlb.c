@@ -700,32 +700,120 @@ static void page_tables(void)
 		join_ok(pids[i]);
 }
 
-/* pagemap and the other walkers find an entry that is neither a page nor one of migration. */
-static void poisoned(void)
+static void poison(char *p)
 {
-	int region, file;
-	char *p = huge_region(2, 2, &region);
-	u64 entry[SMALL];
 	unsigned char c;
-	size_t length;
 
-	mark(p, 2 * HUGE, 1);
 	if (madvise(p, PAGE, MADV_HWPOISON)) {
 		CHECK(errno == EINVAL);
 		test_skip("the kernel has no memory failure injection");
 	}
 	CHECK(peek(p, &c) == SIGBUS);
-	check_marks(p + HUGE, HUGE, 1 + HUGE);
-	file = open("/proc/self/pagemap", O_RDONLY);
+}
+
+/* Not present, and "in swap", as entries of no page are. */
+static bool is_poisoned(char *p)
+{
+	int file = open("/proc/self/pagemap", O_RDONLY);
+	u64 entry[SMALL];
+
 	CHECK_OK(file);
 	CHECK(pread(file, entry, sizeof(entry), (uintptr_t)p / PAGE * sizeof(u64)) ==
 	      sizeof(entry));
 	CHECK_OK(close(file));
-	CHECK(entry[0] >> 62 == 1);	/* not present; "in swap", as entries of no page are */
+	return entry[0] >> 62 == 1;
+}
+
+/* pagemap and the other walkers find an entry that is neither a page nor one of migration. */
+static void poisoned(void)
+{
+	int region;
+	char *p = huge_region(2, 2, &region);
+	unsigned char c;
+	size_t length;
+
+	mark(p, 2 * HUGE, 1);
+	poison(p);
+	check_marks(p + HUGE, HUGE, 1 + HUGE);
+	CHECK(is_poisoned(p));
 	proc_read(getpid(), "smaps", &length);
 	proc_read(getpid(), "numa_maps", &length);
 	CHECK_OK(object_del(region, 0, 2 * HUGE));
 	CHECK(peek(p, &c) == SIGSEGV && peek(p + HUGE, &c) == SIGSEGV);
+}
+
+#define KDAMONDS	"/sys/kernel/mm/damon/admin/kdamonds"
+#define WATCHED		200	/* pieces of memory that DAMON has judged, one after the other */
+
+static void damon_set(const char *name, u64 value)
+{
+	char path[128], text[32];
+
+	snprintf(path, sizeof(path), KDAMONDS "/0/contexts/0/%s", name);
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+	file_write(path, text);
+}
+
+static void need_damon(void)
+{
+	char text[32];
+
+	if (access(KDAMONDS, F_OK))
+		test_skip("the kernel has no DAMON");
+	file_read(KDAMONDS "/nr_kdamonds", text, sizeof(text));
+	if (strtoul(text, NULL, 10))
+		test_skip("DAMON is in use");
+}
+
+/* Let DAMON look at a range of this process, again and again, and count. */
+static void watch(char *p, u64 size)
+{
+	file_write(KDAMONDS "/nr_kdamonds", "1");
+	file_write(KDAMONDS "/0/contexts/nr_contexts", "1");
+	file_write(KDAMONDS "/0/contexts/0/operations", "fvaddr");
+	damon_set("monitoring_attrs/intervals/sample_us", 1000);
+	damon_set("monitoring_attrs/intervals/aggr_us", 10000);
+	damon_set("targets/nr_targets", 1);
+	damon_set("targets/0/pid_target", getpid());
+	damon_set("targets/0/regions/nr_regions", 1);
+	damon_set("targets/0/regions/0/start", (uintptr_t)p);
+	damon_set("targets/0/regions/0/end", (uintptr_t)p + size);
+	damon_set("schemes/nr_schemes", 1);
+	file_write(KDAMONDS "/0/contexts/0/schemes/0/action", "stat");
+	damon_set("schemes/0/access_pattern/sz/max", size);
+	damon_set("schemes/0/access_pattern/nr_accesses/max", UINT32_MAX);
+	damon_set("schemes/0/access_pattern/age/max", UINT32_MAX);
+	file_write(KDAMONDS "/0/state", "on");
+}
+
+static unsigned long judged(void)
+{
+	char text[32];
+
+	file_write(KDAMONDS "/0/state", "update_schemes_stats");
+	file_read(KDAMONDS "/0/contexts/0/schemes/0/stats/nr_tried", text, sizeof(text));
+	return strtoul(text, NULL, 10);
+}
+
+/* DAMON walks as if a VMA that is not marked as one of huge pages had none. */
+static void watched(void)
+{
+	int region, tries;
+	char *p = huge_region(2, 2, &region);
+	unsigned char c;
+
+	need_damon();
+	mark(p, 2 * HUGE, 1);
+	poison(p);
+	watch(p, 2 * HUGE);
+	for (tries = 0; tries < 200 && judged() < WATCHED; tries++)
+		usleep(50000);
+	file_write(KDAMONDS "/0/state", "off");
+	file_write(KDAMONDS "/nr_kdamonds", "0");
+	CHECK_MSG(tries < 200, "DAMON does not look");
+	CHECK(is_poisoned(p));
+	CHECK(peek(p, &c) == SIGBUS);
+	check_marks(p + HUGE, HUGE, 1 + HUGE);
 }
 
 static const struct test_case cases[] = {
@@ -755,8 +843,9 @@ static const struct test_case cases[] = {
 	{ "/proc files and mincore", in_proc },
 	{ "madvise", advised },
 	{ "attached processes cost no page tables", page_tables },
-	/* Its page is lost to the machine until that boots again. */
+	/* Their pages are lost to the machine until that boots again. */
 	{ "a page that failed: SIGBUS, and /proc files can be read", poisoned },
+	{ "a page that failed, of a process that DAMON watches: its entry stays", watched },
 };
 
 int main(int argc, char **argv)
