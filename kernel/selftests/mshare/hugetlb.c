@@ -606,7 +606,7 @@ static void in_proc(void)
 	static const char * const names[] = {
 		"maps", "smaps", "smaps_rollup", "numa_maps", "status", "statm",
 	};
-	int region, pagemap, refs;
+	int region, refs;
 	char *p = huge_region(2, 2, &region);
 	unsigned char vector[2 * SMALL];
 	u64 entry[2 * SMALL];
@@ -618,9 +618,7 @@ static void in_proc(void)
 		CHECK(length > 0);
 	}
 	CHECK_OK(mincore(p, 2 * HUGE, vector));
-	pagemap = open("/proc/self/pagemap", O_RDONLY);
-	CHECK_OK(pagemap);
-	CHECK(pread(pagemap, entry, sizeof(entry), (uintptr_t)p / PAGE * 8) == sizeof(entry));
+	pagemap_read(p, ARRAY_SIZE(entry), entry);
 	CHECK(!(entry[SMALL] >> 63));
 	refs = open("/proc/self/clear_refs", O_WRONLY);
 	CHECK_OK(refs);
@@ -700,27 +698,12 @@ static void page_tables(void)
 		join_ok(pids[i]);
 }
 
-static void poison(char *p)
-{
-	unsigned char c;
-
-	if (madvise(p, PAGE, MADV_HWPOISON)) {
-		CHECK(errno == EINVAL);
-		test_skip("the kernel has no memory failure injection");
-	}
-	CHECK(peek(p, &c) == SIGBUS);
-}
-
 /* Not present, and "in swap", as entries of no page are. */
 static bool is_poisoned(char *p)
 {
-	int file = open("/proc/self/pagemap", O_RDONLY);
 	u64 entry[SMALL];
 
-	CHECK_OK(file);
-	CHECK(pread(file, entry, sizeof(entry), (uintptr_t)p / PAGE * sizeof(u64)) ==
-	      sizeof(entry));
-	CHECK_OK(close(file));
+	pagemap_read(p, SMALL, entry);
 	return entry[0] >> 62 == 1;
 }
 

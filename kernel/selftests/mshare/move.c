@@ -37,13 +37,9 @@
 /* Page frame numbers of n pages of this process; 0 where none is present. */
 static void frames(const void *p, size_t n, u64 *frame)
 {
-	int fd = open("/proc/self/pagemap", O_RDONLY);
 	size_t i;
 
-	CHECK_OK(fd);
-	CHECK(pread(fd, frame, n * sizeof(*frame), (uintptr_t)p / PAGE * sizeof(*frame)) ==
-	      (ssize_t)(n * sizeof(*frame)));
-	close(fd);
+	pagemap_read(p, n, frame);
 	for (i = 0; i < n; i++)
 		frame[i] = frame[i] >> 63 ? frame[i] & ((1ULL << 55) - 1) : 0;
 }
@@ -555,17 +551,12 @@ static void poisoned_for_other(void *arg)
 static void poisoned(void)
 {
 	const u64 bad = 5 * PAGE;
-	unsigned char value;
 	char *p;
 	int fd;
 
 	p = simple_region("a", MIB, &fd);
 	fill(p, MIB, 1);
-	if (madvise(p + bad, PAGE, MADV_HWPOISON)) {
-		CHECK(errno == EINVAL);
-		test_skip("the kernel has no memory failure injection");
-	}
-	CHECK(peek(p + bad, &value) == SIGBUS);
+	poison(p + bad);
 	CHECK(poke(p + bad, 1) == SIGBUS);
 	join_ok(spawn(poisoned_for_other, (void *)bad));
 	check_pattern(p + bad + PAGE, MIB - bad - PAGE, 1 + (bad + PAGE) / 8);

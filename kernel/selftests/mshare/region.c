@@ -310,6 +310,27 @@ u64 vm_stat(const char *name)
 	test_fail(__FILE__, __LINE__, "/proc/vmstat has no %s", name);
 }
 
+void pagemap_read(const void *p, size_t n, u64 *entry)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+
+	CHECK_OK(fd);
+	CHECK(pread(fd, entry, n * sizeof(*entry), (uintptr_t)p / PAGE * sizeof(*entry)) ==
+	      (ssize_t)(n * sizeof(*entry)));
+	CHECK_OK(close(fd));
+}
+
+void poison(void *p)
+{
+	unsigned char value;
+
+	if (madvise(p, PAGE, MADV_HWPOISON)) {
+		CHECK(errno == EINVAL);
+		test_skip("the kernel has no memory failure injection");
+	}
+	CHECK(peek(p, &value) == SIGBUS);
+}
+
 void need_debugfs(void)
 {
 	if (mount("debugfs", DEBUGFS, "debugfs", 0, NULL) && errno != EBUSY)

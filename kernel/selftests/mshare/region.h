@@ -96,6 +96,10 @@ void count_in_pages(void *number);
 long mem_kib(const char *key);
 /* A counter of /proc/vmstat. */
 u64 vm_stat(const char *name);
+/* What /proc/self/pagemap has for n pages. */
+void pagemap_read(const void *p, size_t n, u64 *entry);
+/* Let the page at p fail: a touch is SIGBUS. Skips the case where the kernel can't do so. */
+void poison(void *p);
 /* debugfs is mounted on DEBUGFS, or skip the case. */
 void need_debugfs(void);
 /* The machine has so many bytes of free swap, or skip the case. */
