@@ -45,7 +45,7 @@ static void many(void (*round)(unsigned long i))
 		round(i);
 	level_read(&before);
 	if (!before.slabs)
-		test_note("no /proc/slabinfo: slab caches are not looked at");
+		test_note("no /sys/kernel/slab: slab caches are not looked at");
 	for (i = 0; i < rounds(); i++)
 		round(i);
 	level_check(&before, SLAB_SLACK);

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,29 +27,63 @@ static bool interesting(const char *name)
 	return false;
 }
 
-/* The files that shrink a cache, opened once: their own dentries are the same in each reading. */
-struct shrinkers {
-	int fd[512];
+/* A slab cache. Its files are opened once: their own dentries are the same in each reading. */
+struct cache {
+	char name[64];
+	int shrink, objects;
+	long in_slab;
+};
+
+struct caches {
+	struct cache cache[LEVEL_SLABS];
 	size_t count;
 };
 
-static const struct shrinkers *shrinkers(void)
+static int cache_file(const char *cache, const char *name, int flags)
 {
-	static struct shrinkers all;
+	char path[384];
+
+	snprintf(path, sizeof(path), "/sys/kernel/slab/%s/%s", cache, name);
+	return open(path, flags | O_CLOEXEC);
+}
+
+/* The first number of a file that is open. */
+static long first_number(int fd)
+{
+	char text[64] = "";
+
+	if (pread(fd, text, sizeof(text) - 1, 0) <= 0)
+		return 0;
+	return atol(text);
+}
+
+static const struct caches *caches(void)
+{
+	static struct caches all;
 	struct dirent *entry;
 	DIR *dir;
 
 	if (all.count)
 		return &all;
 	dir = opendir("/sys/kernel/slab");
-	while (dir && all.count < ARRAY_SIZE(all.fd) && (entry = readdir(dir))) {
-		char path[384];
-		int fd;
+	while (dir && all.count < ARRAY_SIZE(all.cache) && (entry = readdir(dir))) {
+		struct cache *cache = &all.cache[all.count];
+		size_t length = strlen(entry->d_name);
+		int in_slab;
 
-		snprintf(path, sizeof(path), "/sys/kernel/slab/%s/shrink", entry->d_name);
-		fd = open(path, O_WRONLY | O_CLOEXEC);
-		if (fd != -1)
-			all.fd[all.count++] = fd;
+		if (!interesting(entry->d_name) || length >= sizeof(cache->name))
+			continue;
+		memcpy(cache->name, entry->d_name, length + 1);
+		cache->shrink = cache_file(cache->name, "shrink", O_WRONLY);
+		cache->objects = cache_file(cache->name, "objects", O_RDONLY);
+		in_slab = cache_file(cache->name, "objs_per_slab", O_RDONLY);
+		if (cache->shrink == -1 || cache->objects == -1 || in_slab == -1) {
+			test_note("slab cache %s can't be counted", cache->name);
+			continue;
+		}
+		cache->in_slab = first_number(in_slab);
+		close(in_slab);
+		all.count++;
 	}
 	if (dir)
 		closedir(dir);
@@ -56,44 +91,39 @@ static const struct shrinkers *shrinkers(void)
 }
 
 /*
- * What no object needs is freed, so that the numbers of /proc/slabinfo tell
- * what is in use. Twice: an entry that was used since the last pass is spared
- * by the first, and a cache counts a CPU's half-empty slab as full.
+ * What no object needs is freed. Twice: an entry that was used since the last
+ * pass is spared by the first.
  */
 static void settle(void)
 {
-	const struct shrinkers *all = shrinkers();
-	size_t i, pass;
+	size_t pass;
 
 	sync();
 	usleep(300000);		/* RCU and deferred frees */
-	for (pass = 0; pass < 2; pass++) {
+	for (pass = 0; pass < 2; pass++)
 		file_write("/proc/sys/vm/drop_caches", "3\n");
-		for (i = 0; i < all->count; i++)
-			if (write(all->fd[i], "1", 1) != 1)
-				test_note("a slab cache was not shrunk");
-	}
 }
 
+/*
+ * Slabs that a CPU keeps to itself count as full, and there can be a dozen of
+ * them that are almost empty. Shrinking a cache takes them from the CPUs; it is
+ * counted at once, so that at most a slab or two have come back to a CPU.
+ */
 static void read_slabs(struct level *level)
 {
-	FILE *file = fopen("/proc/slabinfo", "r");
-	char line[512];
+	const struct caches *all = caches();
+	size_t i;
 
-	level->slabs = 0;
-	while (file && fgets(line, sizeof(line), file) && level->slabs < LEVEL_SLABS) {
-		char name[64];
-		long objects, in_slab;
+	level->slabs = all->count;
+	for (i = 0; i < all->count; i++) {
+		const struct cache *cache = &all->cache[i];
 
-		if (sscanf(line, "%63s %ld %*d %*d %ld", name, &objects, &in_slab) != 3 ||
-		    !interesting(name))
-			continue;
-		memcpy(level->slab[level->slabs].name, name, sizeof(name));
-		level->slab[level->slabs].objects = objects;
-		level->slab[level->slabs++].of_cpus = in_slab * sysconf(_SC_NPROCESSORS_ONLN);
+		if (write(cache->shrink, "1", 1) != 1)
+			test_note("slab cache %s was not shrunk", cache->name);
+		level->slab[i].objects = first_number(cache->objects);
+		level->slab[i].name = cache->name;
+		level->slab[i].of_cpus = cache->in_slab * sysconf(_SC_NPROCESSORS_ONLN);
 	}
-	if (file)
-		fclose(file);
 }
 
 void level_read(struct level *level)
@@ -114,7 +144,7 @@ static bool same_level(const struct level *before, const struct level *after, lo
 	/* What a CPU has taken of the swap space for its next pages, or is about to give back. */
 	long swap_slack = 2 * 64 * (PAGE / KIB) * sysconf(_SC_NPROCESSORS_ONLN);
 	bool same = true;
-	size_t i, k;
+	size_t i;
 
 	/*
 	 * A page that is lost in each round is more than this. The root of a
@@ -126,16 +156,13 @@ static bool same_level(const struct level *before, const struct level *after, lo
 	    after->huge > before->huge || after->huge_reserved > before->huge_reserved)
 		same = false;
 	for (i = 0; i < after->slabs; i++) {
-		for (k = 0; k < before->slabs; k++) {
-			long more = after->slab[i].objects - before->slab[k].objects;
+		long more = after->slab[i].objects - before->slab[i].objects;
 
-			if (strcmp(after->slab[i].name, before->slab[k].name) ||
-			    more <= slab_slack + after->slab[i].of_cpus)
-				continue;
-			if (tell)
-				test_note("slab %s: %ld objects more", after->slab[i].name, more);
-			same = false;
-		}
+		if (more <= slab_slack + after->slab[i].of_cpus)
+			continue;
+		if (tell)
+			test_note("slab %s: %ld objects more", after->slab[i].name, more);
+		same = false;
 	}
 	if (tell) {
 		test_note("PageTables %+ld KiB, Shmem %+ld KiB, Committed_AS %+ld KiB",

@@ -12,10 +12,10 @@
 struct level {
 	long tables, shmem, committed, swap, huge, huge_reserved;
 	struct {
-		char name[64];
+		const char *name;
 		long objects, of_cpus;	/* the free ones of a CPU's slab count, too */
 	} slab[LEVEL_SLABS];
-	size_t slabs;		/* 0: there is no /proc/slabinfo */
+	size_t slabs;		/* 0: there is no /sys/kernel/slab */
 };
 
 /* After what nobody needs was freed. */
