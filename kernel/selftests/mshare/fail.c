@@ -7,6 +7,7 @@
  * Needs a kernel with failslab and fail_page_alloc (CONFIG_FAULT_INJECTION_DEBUG_FS).
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -652,9 +653,28 @@ static const struct test_case cases[] = {
 	{ "fork", every_call, &child, LIMITS, .slow = 8 },
 };
 
+/*
+ * To a thread that was preempted the kernel writes where it is now, into an area that glibc has
+ * registered (rseq), and kills it when the copy of that page, after a fork, fails for want of
+ * memory. So all of this is done again without such an area.
+ */
+static void without_rseq(char **argv)
+{
+	static const char tunable[] = "glibc.pthread.rseq=0";
+	const char *have = getenv("GLIBC_TUNABLES");
+
+	if (have && !strcmp(have, tunable))
+		return;
+	if (setenv("GLIBC_TUNABLES", tunable, 1) || execv("/proc/self/exe", argv))
+		test_note("rseq can't be turned off: %s", strerror(errno));
+}
+
 int main(int argc, char **argv)
 {
-	int result = test_main(argc, argv, cases, ARRAY_SIZE(cases));
+	int result;
+
+	without_rseq(argv);
+	result = test_main(argc, argv, cases, ARRAY_SIZE(cases));
 
 	remove_files();
 	return result;
