@@ -11,11 +11,8 @@
 
 struct level {
 	long tables, shmem, committed, swap, huge, huge_reserved;
-	struct {
-		const char *name;
-		long objects, of_cpus;	/* the free ones of a CPU's slab count, too */
-	} slab[LEVEL_SLABS];
-	size_t slabs;		/* 0: there is no /sys/kernel/slab */
+	long objects[LEVEL_SLABS];	/* of each slab cache that is looked at */
+	size_t slabs;			/* 0: there is no /sys/kernel/slab */
 };
 
 /* After what nobody needs was freed. */
