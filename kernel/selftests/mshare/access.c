@@ -238,7 +238,7 @@ static void write_buffers(void)
 	CHECK_ERR(write(pipes[1], p + HOLE, 4), EFAULT);
 }
 
-static void vmsplice_buffers(void)
+static void vmsplice_from_region(void)
 {
 	char *p = mixed_region(RW), buffer[8];
 	struct iovec iov = { .iov_base = p, .iov_len = 8 };
@@ -252,6 +252,77 @@ static void vmsplice_buffers(void)
 	CHECK(vmsplice(pipes[1], &iov, 1, 0) == 8);
 	iov.iov_base = p + HOLE;
 	CHECK_ERR(vmsplice(pipes[1], &iov, 1, 0), EFAULT);
+}
+
+static void vmsplice_into_region(void)
+{
+	char *p = mixed_region(RW), *q = region_map(the_fd, PROT_READ);
+	struct iovec iov = { .iov_base = p + 5 * PAGE - 4, .iov_len = 8 };
+	int pipes[2];
+
+	CHECK_OK(pipe(pipes));
+	CHECK(write(pipes[1], "spliced", 8) == 8);
+	CHECK(vmsplice(pipes[0], &iov, 1, 0) == 8);
+	CHECK(!memcmp(q + 5 * PAGE - 4, "spliced", 8));
+	CHECK(write(pipes[1], "refused", 8) == 8);
+	iov.iov_base = p + READ_ONLY;
+	CHECK_ERR(vmsplice(pipes[0], &iov, 1, 0), EFAULT);
+	iov.iov_base = p + HOLE;
+	CHECK_ERR(vmsplice(pipes[0], &iov, 1, 0), EFAULT);
+	iov.iov_base = q + 9 * PAGE;
+	CHECK_ERR(vmsplice(pipes[0], &iov, 1, 0), EFAULT);
+	check_zero(q + 9 * PAGE, PAGE);
+}
+
+/* Two pages in a pipe: not copies, so what is stored later is there, too. */
+static void pages_into_pipe(int pipes[2], char *p)
+{
+	struct iovec iov = { .iov_base = p, .iov_len = 2 * PAGE };
+
+	CHECK_OK(pipe(pipes));
+	CHECK(vmsplice(pipes[1], &iov, 1, 0) == 2 * PAGE);
+	fill(p, 2 * PAGE, 1);
+}
+
+static void check_pages_of_pipe(int fd)
+{
+	static char buffer[2 * PAGE];
+
+	CHECK(read(fd, buffer, 2 * PAGE) == 2 * PAGE);
+	check_pattern(buffer, 2 * PAGE, 1);
+}
+
+static void splice_onward(void)
+{
+	char *p = mixed_region(RW);
+	int pipes[2], copies[2], file = sparse_file(memfd, 2);
+
+	pages_into_pipe(pipes, p);
+	CHECK_OK(pipe(copies));
+	CHECK(tee(pipes[0], copies[1], 2 * PAGE, 0) == 2 * PAGE);
+	CHECK(splice(pipes[0], NULL, file, NULL, 2 * PAGE, 0) == 2 * PAGE);
+	file_check(file, 0, 2 * PAGE, 1);
+	check_pages_of_pipe(copies[0]);
+}
+
+/* The pages stay the pipe's, and nobody else's, until they are read. */
+static void splice_what_was_unmapped(void)
+{
+	char *p = mixed_region(RW);
+	bool at_once = test_arg;
+	unsigned char c;
+	int pipes[2];
+
+	pages_into_pipe(pipes, p);
+	if (!at_once) {
+		CHECK_OK(object_del(the_fd, READ_WRITE, MIB));
+		CHECK(peek(p, &c) == SIGSEGV);
+	}
+	CHECK_OK(object_add(the_fd, READ_WRITE, MIB));
+	check_zero(p, MIB);
+	fill(p, MIB, 2);
+	check_pages_of_pipe(pipes[0]);
+	check_pattern(p, MIB, 2);
 }
 
 /* process_vm_readv or process_vm_writev of 8 bytes between buffer and a process's address. */
@@ -656,7 +727,12 @@ static const struct test_case cases[] = {
 	{ "a read-only client beside a busy writer: SIGSEGV each time", read_only_beside_writer },
 	{ "read(2) into a region, and EFAULT where a store would fail", read_buffers },
 	{ "write(2) from a region, and EFAULT where a load would fail", write_buffers },
-	{ "vmsplice of a region", vmsplice_buffers },
+	{ "vmsplice of a region", vmsplice_from_region },
+	{ "vmsplice of a pipe into a region, and EFAULT where a store would fail",
+	  vmsplice_into_region },
+	{ "pages of a region spliced and teed onward", splice_onward },
+	{ "pages spliced before their UNMAP", splice_what_was_unmapped },
+	{ "pages spliced before their replacement", splice_what_was_unmapped, "at once" },
 	{ "process_vm_readv and process_vm_writev", other_process },
 	{ "process_vm_writev to a read-only client: EFAULT", other_process_read_only },
 	{ "ptrace reads and writes, but not what is read-only", debugger },
