@@ -605,16 +605,18 @@ static void userfaultfd_refused(void)
 	CHECK_ERR(ioctl(fd, UFFDIO_REGISTER, &reg), EINVAL);
 	reg.range.len = PAGE;
 	CHECK_ERR(ioctl(fd, UFFDIO_REGISTER, &reg), EINVAL);
+	intact(p);
 
-	/* Asynchronous write protection is for all kinds of memory but this. */
+	/* Where it is there, write protection is for all kinds of memory but this. */
+	if (!(api.features & UFFD_FEATURE_WP_ASYNC))
+		return;
 	fd = syscall(SYS_userfaultfd, O_CLOEXEC);
 	CHECK_OK(fd);
 	api.features = UFFD_FEATURE_WP_ASYNC | UFFD_FEATURE_WP_UNPOPULATED;
-	if (!ioctl(fd, UFFDIO_API, &api)) {
-		reg.mode = UFFDIO_REGISTER_MODE_WP;
-		reg.range.len = granule();
-		CHECK_ERR(ioctl(fd, UFFDIO_REGISTER, &reg), EINVAL);
-	}
+	CHECK_OK(ioctl(fd, UFFDIO_API, &api));
+	reg.mode = UFFDIO_REGISTER_MODE_WP;
+	reg.range.len = granule();
+	CHECK_ERR(ioctl(fd, UFFDIO_REGISTER, &reg), EINVAL);
 	intact(p);
 }
 
