@@ -51,14 +51,26 @@ if mount -t cgroup2 none /sys/fs/cgroup; then
     umount /sys/fs/cgroup
 fi
 cd /tmp
+# Has the kernel log what each CPU and each task does, if nobody ends this within so many seconds.
+tell_after() {
+    trap 'kill $nap; exit' TERM
+    sleep "$1" &
+    nap=$!
+    wait $nap
+    for key in l w m t; do echo $key >/proc/sysrq-trigger; done
+}
 run() {
     name=$1
     seconds=$2
     shift 2
     echo "mshare-selftest: begin $name" >/dev/kmsg
     echo "@@ begin $name"
+    tell_after $((seconds - 15)) &
     timeout -s KILL "$seconds" "/tests/$name" "$@"
-    echo "@@ end $name $?"
+    status=$?
+    kill $!
+    wait
+    echo "@@ end $name $status"
 }
 """
 
