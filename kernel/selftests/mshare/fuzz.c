@@ -176,7 +176,7 @@ static void map_any(struct thread *t)
 {
 	static const u64 granules[] = { 1, 1, 1, 2, 2, 3, 64 };
 	u64 length = one_in(t, 10) ? number(t) : granules[below(t, ARRAY_SIZE(granules))] << 30;
-	int flags = MAP_SHARED, which = below(t, MAPS);
+	int flags = MAP_SHARED, which = below(t, MAPS), prot;
 	char *at = NULL, *got;
 
 	if (one_in(t, 3)) {
@@ -187,10 +187,18 @@ static void map_any(struct thread *t)
 	/* Not outside of what is ours to map over. */
 	if ((flags & MAP_FIXED) && at + length > window + WINDOW)
 		return;
-	got = mmap(at, length, one_in(t, 4) ? below(t, 8) : RW, flags, any_fd(t),
-		   one_in(t, 12) ? number(t) & -PAGE : 0);
+	prot = one_in(t, 4) ? below(t, 8) : RW;
+	got = mmap(at, length, prot, flags, any_fd(t), one_in(t, 12) ? number(t) & -PAGE : 0);
 	if (got == MAP_FAILED)
 		return;
+	/*
+	 * No region, whose mappings are never executable. A thread whose stack was zeroed can jump
+	 * into such a file, and executes zeros then for as long as there are gigabytes of it.
+	 */
+	if (prot & PROT_EXEC) {
+		munmap(got, length);
+		return;
+	}
 	__atomic_store_n(&t->process->map[which], got, __ATOMIC_RELAXED);
 	__atomic_store_n(&t->process->length[which], length, __ATOMIC_RELAXED);
 }
