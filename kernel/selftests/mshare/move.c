@@ -196,6 +196,13 @@ static void huge_to_swap(void)
 	CHECK(written >= HUGE / PAGE);
 }
 
+static void hurry_khugepaged(void)
+{
+	test_set(KHUGEPAGED "scan_sleep_millisecs", "10");
+	test_set(KHUGEPAGED "alloc_sleep_millisecs", "10");
+	test_set(KHUGEPAGED "pages_to_scan", "8192");
+}
+
 static void huge_by_khugepaged(void)
 {
 	struct user users[USERS];
@@ -212,13 +219,47 @@ static void huge_by_khugepaged(void)
 
 	/* The object was made while huge pages were off. */
 	test_set(SHMEM_ENABLED, "always");
-	test_set(KHUGEPAGED "scan_sleep_millisecs", "10");
-	test_set(KHUGEPAGED "alloc_sleep_millisecs", "10");
-	test_set(KHUGEPAGED "pages_to_scan", "8192");
+	hurry_khugepaged();
 	for (i = 0; i < 300 && huge_mapped() <= before; i++)
 		usleep(100000);
 	end_use(pids, p, 4 * HUGE);
 	CHECK_MSG(huge_mapped() > before, "khugepaged made no huge page");
+}
+
+/*
+ * A huge page in the page table that an object before it has left: PTEs map it, until khugepaged
+ * takes them out. It was allocated for a load, so that they alone know of the stores.
+ */
+static void huge_again_by_khugepaged(void)
+{
+	u64 made = vm_stat("thp_file_alloc"), frame;
+	long before = huge_mapped();
+	char *p;
+	int fd, i;
+
+	test_set(SHMEM_ENABLED, "never");
+	p = simple_region("a", HUGE, &fd);
+	put(p, 1);
+	test_set(SHMEM_ENABLED, "always");
+	CHECK_OK(object_add(fd, 0, HUGE));
+	CHECK(get(p) == 0);
+	if (vm_stat("thp_file_alloc") == made)
+		test_skip("memory is too fragmented for a huge page");
+	CHECK_MSG(huge_mapped() == before, "an entry of a PMD maps it");
+	fill(p, HUGE, 1);
+
+	hurry_khugepaged();
+	for (i = 0; i < 300 && huge_mapped() == before; i++) {
+		usleep(100000);
+		CHECK(get(p + HUGE - 1));
+	}
+	CHECK_MSG(huge_mapped() > before, "khugepaged left the page table");
+	for (i = 0, frame = 1; i < 10 && frame; i++) {
+		CHECK_OK(madvise(p, HUGE, MADV_PAGEOUT));
+		frames(p, 1, &frame);
+	}
+	CHECK_MSG(!frame, "the huge page stays");
+	check_pattern(p, HUGE, 1);
 }
 
 /* Small pages that are this process's only. */
@@ -648,6 +689,8 @@ static const struct test_case cases[] = {
 	{ "a huge page is split by the removal of a part", huge_split_by_unmap },
 	{ "huge pages go to swap and back under four writers", huge_to_swap, .slow = 4 },
 	{ "khugepaged merges pages under four writers", huge_by_khugepaged, .slow = 2 },
+	{ "khugepaged maps a huge page anew, and no store is lost", huge_again_by_khugepaged,
+	  .slow = 2 },
 	{ "compaction moves pages under four writers", compacted, .slow = 3 },
 	{ "pages move between nodes, and no store is lost", moved_below_counter, .slow = 2 },
 	{ "pages move between nodes under four writers", moved_between_nodes, .slow = 2 },
