@@ -32,8 +32,6 @@
 #define MPOL_MF_MOVE_ALL	4
 #endif
 
-#define KHUGEPAGED	"/sys/kernel/mm/transparent_hugepage/khugepaged/"
-
 /* Page frame numbers of n pages of this process; 0 where none is present. */
 static void frames(const void *p, size_t n, u64 *frame)
 {

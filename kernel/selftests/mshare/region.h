@@ -38,6 +38,7 @@
 #define ANON	(MAP_SHARED | MAP_FIXED | MAP_ANONYMOUS)
 
 #define SHMEM_ENABLED	"/sys/kernel/mm/transparent_hugepage/shmem_enabled"
+#define KHUGEPAGED	"/sys/kernel/mm/transparent_hugepage/khugepaged/"
 #define DEBUGFS		"/sys/kernel/debug"
 
 /* The granularity that the instance under test_mnt tells, in bytes. */
