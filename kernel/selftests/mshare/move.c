@@ -276,13 +276,16 @@ static void compacted(void)
 	u64 n = size / PAGE, *before, *after, moved;
 	struct user users[USERS];
 	pid_t pids[USERS];
-	char *p, *other;
+	char *p, *other, *above;
 	int fd, i;
 
 	test_set(SHMEM_ENABLED, "never");
 	before = calloc(n, sizeof(*before));
 	after = calloc(n, sizeof(*after));
 	CHECK(before && after);
+	/* Compaction moves upwards: where memory is given out from its end, there is room then. */
+	above = own_pages(size);
+	memset(above, 1, size);
 	/* Every second page goes again: the region's are what is between the holes. */
 	p = simple_region("a", size, &fd);
 	other = own_pages(size);
@@ -291,6 +294,7 @@ static void compacted(void)
 		other[at] = 1;
 	}
 	CHECK_OK(munmap(other, size));
+	CHECK_OK(munmap(above, size));
 
 	begin_use(users, pids, p, size);
 	frames(p, n, before);
