@@ -192,7 +192,7 @@ static void map_any(struct thread *t)
 	if (got == MAP_FAILED)
 		return;
 	/*
-	 * No region, whose mappings are never executable. A thread whose stack was zeroed can jump
+	 * No region, whose mappings are never executable. A thread whose stack was hit can jump
 	 * into such a file, and executes zeros then for as long as there are gigabytes of it.
 	 */
 	if (prot & PROT_EXEC) {
