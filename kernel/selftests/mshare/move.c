@@ -194,10 +194,10 @@ static void huge_to_swap(void)
 	CHECK(written >= HUGE / PAGE);
 }
 
-static void hurry_khugepaged(void)
+/* Most of the time khugepaged is at it, and goes far each time. */
+static void busy_khugepaged(void)
 {
-	test_set(KHUGEPAGED "scan_sleep_millisecs", "10");
-	test_set(KHUGEPAGED "alloc_sleep_millisecs", "10");
+	hurry_khugepaged("10");
 	test_set(KHUGEPAGED "pages_to_scan", "8192");
 }
 
@@ -217,7 +217,7 @@ static void huge_by_khugepaged(void)
 
 	/* The object was made while huge pages were off. */
 	test_set(SHMEM_ENABLED, "always");
-	hurry_khugepaged();
+	busy_khugepaged();
 	for (i = 0; i < 300 && huge_mapped() <= before; i++)
 		usleep(100000);
 	end_use(pids, p, 4 * HUGE);
@@ -246,7 +246,7 @@ static void huge_again_by_khugepaged(void)
 	CHECK_MSG(huge_mapped() == before, "an entry of a PMD maps it");
 	fill(p, HUGE, 1);
 
-	hurry_khugepaged();
+	busy_khugepaged();
 	for (i = 0; i < 300 && huge_mapped() == before; i++) {
 		usleep(100000);
 		CHECK(get(p + HUGE - 1));

@@ -376,6 +376,25 @@ long faults(void)
 	return usage.ru_minflt + usage.ru_majflt;
 }
 
+long faults_of_loads(const char *p, u64 size)
+{
+	long before;
+	u64 at;
+
+	/* Twice: the first call may take faults of its own. */
+	before = faults();
+	before = faults();
+	for (at = 0; at < size; at += PAGE)
+		__atomic_load_n(p + at, __ATOMIC_RELAXED);
+	return faults() - before;
+}
+
+void hurry_khugepaged(const char *msecs)
+{
+	test_set(KHUGEPAGED "scan_sleep_millisecs", msecs);
+	test_set(KHUGEPAGED "alloc_sleep_millisecs", msecs);
+}
+
 void fdinfo_read(int fd, struct fdinfo *info)
 {
 	char path[64], line[256];

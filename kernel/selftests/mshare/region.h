@@ -101,6 +101,8 @@ u64 vm_stat(const char *name);
 void pagemap_read(const void *p, size_t n, u64 *entry);
 /* Let the page at p fail: a touch is SIGBUS. Skips the case where the kernel can't do so. */
 void poison(void *p);
+/* khugepaged looks again after so many milliseconds, and not after ten seconds. */
+void hurry_khugepaged(const char *msecs);
 /* debugfs is mounted on DEBUGFS, or skip the case. */
 void need_debugfs(void);
 /* The machine has so many bytes of free swap, or skip the case. */
@@ -111,6 +113,8 @@ void need_pool(long pages);
 long status_of(pid_t pid, const char *key);
 /* Minor and major faults of this process so far. */
 long faults(void);
+/* Those that a load from each page takes. */
+long faults_of_loads(const char *p, u64 size);
 
 /* What fdinfo tells about an open region. */
 #define FDINFO_OBJECTS	64

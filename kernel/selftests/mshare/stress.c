@@ -583,9 +583,7 @@ static void start(void)
 	CHECK_OK(direct);
 	need_pool(8);
 	test_set(SHMEM_ENABLED, "never");
-	/* Several times while an object lives, and not every ten seconds. */
-	test_set(KHUGEPAGED "scan_sleep_millisecs", "100");
-	test_set(KHUGEPAGED "alloc_sleep_millisecs", "100");
+	hurry_khugepaged("100");	/* several times while an object lives */
 	fd = region_new("a", 2);
 	CHECK_OK(close(fd));
 	grouped = have_groups();
