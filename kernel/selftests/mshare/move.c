@@ -224,13 +224,53 @@ static void huge_by_khugepaged(void)
 	CHECK_MSG(huge_mapped() > before, "khugepaged made no huge page");
 }
 
+/* KPF_DIRTY of include/uapi/linux/kernel-page-flags.h: what only PTEs know is not in it. */
+static bool known_dirty(const char *p)
+{
+	int fd = open("/proc/kpageflags", O_RDONLY);
+	u64 frame, flags;
+
+	frames(p, 1, &frame);
+	CHECK(frame);
+	CHECK_OK(fd);
+	CHECK(pread(fd, &flags, sizeof(flags), frame * sizeof(flags)) == sizeof(flags));
+	CHECK_OK(close(fd));
+	return flags >> 4 & 1;
+}
+
 /*
- * A huge page in the page table that an object before it has left: PTEs map it, until khugepaged
- * takes them out. It was allocated for a load, so that they alone know of the stores.
+ * Stores to a huge page that is allocated for a load, and mapped by PTEs as a page table is there:
+ * they alone know of the stores.
  */
+static void fill_through_ptes(char *p)
+{
+	u64 made = vm_stat("thp_file_alloc");
+	long before = huge_mapped();
+
+	CHECK(get(p) == 0);
+	if (vm_stat("thp_file_alloc") == made)
+		test_skip("memory is too fragmented for a huge page");
+	CHECK_MSG(huge_mapped() == before, "an entry of a PMD maps it");
+	fill(p, HUGE, 1);
+	CHECK_MSG(!known_dirty(p), "a store took a fault, and was seen");
+}
+
+/* What was stored is still there after reclaim, which drops a page that is not known as dirty. */
+static void check_after_reclaim(char *p)
+{
+	u64 frame = 1;
+	int i;
+
+	for (i = 0; i < 10 && frame; i++) {
+		CHECK_OK(madvise(p, HUGE, MADV_PAGEOUT));
+		frames(p, 1, &frame);
+	}
+	CHECK_MSG(!frame, "the huge page stays");
+	check_pattern(p, HUGE, 1);
+}
+
 static void huge_again_by_khugepaged(void)
 {
-	u64 made = vm_stat("thp_file_alloc"), frame;
 	long before = huge_mapped();
 	char *p;
 	int fd, i;
@@ -239,12 +279,9 @@ static void huge_again_by_khugepaged(void)
 	p = simple_region("a", HUGE, &fd);
 	put(p, 1);
 	test_set(SHMEM_ENABLED, "always");
+	/* The object that it replaces leaves its page table. */
 	CHECK_OK(object_add(fd, 0, HUGE));
-	CHECK(get(p) == 0);
-	if (vm_stat("thp_file_alloc") == made)
-		test_skip("memory is too fragmented for a huge page");
-	CHECK_MSG(huge_mapped() == before, "an entry of a PMD maps it");
-	fill(p, HUGE, 1);
+	fill_through_ptes(p);
 
 	busy_khugepaged();
 	for (i = 0; i < 300 && huge_mapped() == before; i++) {
@@ -252,12 +289,25 @@ static void huge_again_by_khugepaged(void)
 		CHECK(get(p + HUGE - 1));
 	}
 	CHECK_MSG(huge_mapped() > before, "khugepaged left the page table");
-	for (i = 0, frame = 1; i < 10 && frame; i++) {
-		CHECK_OK(madvise(p, HUGE, MADV_PAGEOUT));
-		frames(p, 1, &frame);
-	}
-	CHECK_MSG(!frame, "the huge page stays");
-	check_pattern(p, HUGE, 1);
+	check_after_reclaim(p);
+}
+
+/* The same without a region: the kernel that regions are in has to hold it for each mapping. */
+static void huge_again_by_collapse(void)
+{
+	long before = huge_mapped();
+	char *p = mmap(free_range(HUGE), HUGE, RW, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+	CHECK_OK(p);
+	test_set(SHMEM_ENABLED, "never");
+	put(p, 1);
+	test_set(SHMEM_ENABLED, "always");
+	CHECK_OK(madvise(p, HUGE, MADV_REMOVE));
+	fill_through_ptes(p);
+
+	CHECK_OK(madvise(p, HUGE, MADV_COLLAPSE));
+	CHECK_MSG(huge_mapped() > before, "PTEs map it still");
+	check_after_reclaim(p);
 }
 
 /* Small pages that are this process's only. */
@@ -693,6 +743,7 @@ static const struct test_case cases[] = {
 	{ "khugepaged merges pages under four writers", huge_by_khugepaged, .slow = 2 },
 	{ "khugepaged maps a huge page anew, and no store is lost", huge_again_by_khugepaged,
 	  .slow = 2 },
+	{ "MADV_COLLAPSE maps a huge page anew, and no store is lost", huge_again_by_collapse },
 	{ "compaction moves pages under four writers", compacted, .slow = 3 },
 	{ "pages move between nodes, and no store is lost", moved_below_counter, .slow = 2 },
 	{ "pages move between nodes under four writers", moved_between_nodes, .slow = 2 },
