@@ -13,7 +13,7 @@ _PATTERNS = (
     r"\bBUG \w+ \(",  # slub: "BUG kmalloc-64 (Not tainted): Poison overwritten"
     r"kernel BUG at",
     r"\bOops: ",
-    r"general protection fault",
+    r"general protection fault(?! ip:)",  # with the instruction pointer it is a program's own
     r"Kernel panic",
     r"[Bb]ad page",
     r"\bbad p(te|md|ud|4d|gd) ",  # mm/pgtable-generic.c: an entry that is no table, where one is expected

@@ -18,6 +18,7 @@ from mshare_pkg.kernel_selftest import kernel_log
         "[   10.0] EXT4-fs error (device vdb): ext4_lookup:1854: inode #2: comm disk: bad entry in directory",
         "[   10.0] Buffer I/O error on dev vdb, logical block 12, lost async page write",
         "[   10.0] Oops: 0000 [#1] PREEMPT SMP",
+        "[   10.0] general protection fault, maybe for address 0x0: 0000 [#1] PREEMPT SMP",
         "[   10.0] kernel BUG at mm/page_table_check.c:80!",
         "[   10.0] INFO: task stress:77 blocked for more than 120 seconds.",
         "[   10.0] rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:",
@@ -40,6 +41,7 @@ def test_complaints_are_found(line: str) -> None:
         "[    1.0] Adding 262140k swap on /dev/vda.  Priority:-2 extents:1 across:262140k",
         "[   20.0] Memory cgroup out of memory: Killed process 88 (cgroup) total-vm:1234kB",
         "[    0.0] rcu: Hierarchical RCU implementation.",
+        "[   20.2] traps: fuzz[110] general protection fault ip:404b1d sp:7fb6dd3fed00 error:0",
     ],
 )
 def test_ordinary_lines_are_not(line: str) -> None:
