@@ -262,12 +262,10 @@ static void fill_through_ptes(char *p)
 static void check_after_reclaim(char *p)
 {
 	long before = mem_kib("Shmem"), gone = 0;
-	u64 at;
 	int i;
 
 	for (i = 0; i < 50 && gone < (long)(HUGE / KIB / 2); i++) {
-		for (at = 0; at < HUGE; at += PAGE)
-			get(p + at);
+		check_pattern(p, HUGE, 1);
 		CHECK_OK(madvise(p, HUGE, MADV_PAGEOUT));
 		gone = before - mem_kib("Shmem");
 	}
