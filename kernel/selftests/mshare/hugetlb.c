@@ -14,6 +14,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "groups.h"
 #include "region.h"
 
 #ifndef MAP_FIXED_NOREPLACE
@@ -664,6 +665,7 @@ static void advised(void)
 }
 
 #define ATTACHED	16
+#define APART		8	/* huge pages, each in a granule of its own */
 
 static void touch_and_wait(void *arg)
 {
@@ -675,9 +677,10 @@ static void touch_and_wait(void *arg)
 	before = status_of(getpid(), "VmPTE");
 	flag_raise(0);
 	flag_await(1, 1);
-	for (i = 0; i < 4 * HUGE; i += HUGE / 4)
-		CHECK(get(p + i) == 1);
+	for (i = 0; i < APART; i++)
+		CHECK(get(p + i * granule() + HUGE - 1) == 1);
 	before = status_of(getpid(), "VmPTE") - before;
+	/* Tables of its own would be one for each granule, beside those above. */
 	CHECK_MSG(before <= (long)(2 * PAGE / KIB), "VmPTE grew by %ld KiB", before);
 	flag_raise(0);
 	flag_await(1, 2);
@@ -685,13 +688,19 @@ static void touch_and_wait(void *arg)
 
 static void page_tables(void)
 {
-	int region;
-	char *p = huge_region(4, 4, &region);
 	long before, grown;
 	pid_t pids[ATTACHED];
+	int region;
+	char *p;
 	size_t i;
 
-	memset(p, 1, 4 * HUGE);
+	need_pool(APART);
+	region = region_new("a", APART);
+	p = region_map(region, RW);
+	for (i = 0; i < APART; i++) {
+		CHECK_OK(huge_add(region, i * granule(), HUGE));
+		memset(p + i * granule(), 1, HUGE);
+	}
 	for (i = 0; i < ATTACHED; i++)
 		pids[i] = spawn(touch_and_wait, NULL);
 	flag_await(0, ATTACHED);
@@ -704,6 +713,47 @@ static void page_tables(void)
 	flag_raise(1);
 	for (i = 0; i < ATTACHED; i++)
 		join_ok(pids[i]);
+}
+
+static void create_in_group(void *arg)
+{
+	(void)arg;
+	enter_group(in_group("creator", ""));
+	CHECK_OK(huge_add(region_new("a", 1), 0, 2 * HUGE));
+}
+
+static void touch_in_group(void *arg)
+{
+	(void)arg;
+	enter_group(in_group("toucher", ""));
+	put(region_map(region_open("a", O_RDWR), RW), 1);
+}
+
+#define PAGES		"hugetlb.2MB.current"
+#define RESERVED	"hugetlb.2MB.rsvd.current"
+
+static void charged_by_controller(void)
+{
+	char text[256];
+
+	need_pool(2);
+	need_groups();
+	file_read(GROUPS "/cgroup.controllers", text, sizeof(text));
+	if (!strstr(text, "hugetlb"))
+		test_skip("no hugetlb controller");
+	file_write(GROUPS "/cgroup.subtree_control", "+hugetlb");
+	group_new("creator");
+	group_new("toucher");
+	join_ok(spawn(create_in_group, NULL));
+	CHECK(group_get("creator", RESERVED) == 2 * HUGE && group_get("creator", PAGES) == 0);
+	join_ok(spawn(touch_in_group, NULL));
+	CHECK(group_get("creator", RESERVED) == 2 * HUGE && group_get("creator", PAGES) == 0);
+	CHECK(group_get("toucher", RESERVED) == 0 && group_get("toucher", PAGES) == HUGE);
+	CHECK_OK(unlink(in_mnt("a")));
+	CHECK(group_get("creator", RESERVED) == 0 && group_get("toucher", PAGES) == 0);
+	group_remove("creator");
+	group_remove("toucher");
+	drop_groups();
 }
 
 /* Not present, and "in swap", as entries of no page are. */
@@ -834,6 +884,8 @@ static const struct test_case cases[] = {
 	{ "/proc files and mincore", in_proc },
 	{ "madvise", advised },
 	{ "attached processes cost no page tables", page_tables },
+	{ "the controller charges who creates with the reservation, who touches with the page",
+	  charged_by_controller },
 	/* Their pages are lost to the machine until that boots again. */
 	{ "a page that failed: SIGBUS, and /proc files can be read", poisoned },
 	{ "a page that failed, of a process that DAMON watches: its entry stays", watched },
