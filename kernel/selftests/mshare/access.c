@@ -37,15 +37,30 @@ static char *mixed_region(int prot)
 	return region_map(the_fd, prot);
 }
 
-static void faults_at(const char *p, int store)
+static void segfault_at(const char *p, int store, int code)
 {
 	unsigned char c;
 	int sig;
 
 	fault_address = NULL;
+	fault_code = 0;
 	sig = store ? poke((char *)p, 1) : peek(p, &c);
 	CHECK_MSG(sig == SIGSEGV, "%s at %p: signal %d", store ? "store" : "load", p, sig);
 	CHECK_MSG(fault_address == p, "si_addr is %p, not %p", fault_address, p);
+	CHECK_MSG(fault_code == code, "%s at %p: si_code is %d, not %d", store ? "store" : "load", p,
+		  fault_code, code);
+}
+
+/* There is no object, or it forbids the access. */
+static void faults_at(const char *p, int store)
+{
+	segfault_at(p, store, SEGV_MAPERR);
+}
+
+/* The mapping forbids it. */
+static void forbidden_at(const char *p, int store)
+{
+	segfault_at(p, store, SEGV_ACCERR);
 }
 
 static void store_to_read_only(void)
@@ -110,9 +125,9 @@ static void objects_seen_by_reader(void *arg)
 	char *p = region_map(region_open("a", O_RDONLY), PROT_READ);
 
 	(void)arg;
-	faults_at(p + READ_WRITE, 1);
+	forbidden_at(p + READ_WRITE, 1);
 	CHECK(get(p + READ_WRITE) == 42);
-	faults_at(p + READ_WRITE, 1);
+	forbidden_at(p + READ_WRITE, 1);
 	faults_at(p + NO_ACCESS, 0);
 	faults_at(p + HOLE, 0);
 }
@@ -135,9 +150,9 @@ static void read_only_client_first(void)
 	q = region_map(the_fd, RW);
 	put(q + READ_WRITE, 5);
 	CHECK(get(p + READ_WRITE) == 5);
-	faults_at(p + READ_WRITE, 1);
+	forbidden_at(p + READ_WRITE, 1);
 	put(q + READ_WRITE + PAGE, 6);
-	faults_at(p + READ_WRITE + PAGE, 1);
+	forbidden_at(p + READ_WRITE + PAGE, 1);
 	CHECK(get(p + READ_WRITE + PAGE) == 6);
 	put(q + READ_WRITE, 7);
 }
@@ -146,10 +161,10 @@ static void no_access_client(void)
 {
 	char *p = mixed_region(RW), *q = region_map(the_fd, PROT_NONE);
 
-	faults_at(q, 0);
+	forbidden_at(q, 0);
 	put(p, 1);
-	faults_at(q, 0);
-	faults_at(q, 1);
+	forbidden_at(q, 0);
+	forbidden_at(q, 1);
 	CHECK(get(p) == 1);
 }
 
@@ -185,7 +200,7 @@ static void read_only_beside_writer(void)
 	flag_await(0, 1);
 	for (i = 0; i < 200; i++) {
 		get(p + (i % 16) * PAGE);
-		faults_at(p + (i % 16) * PAGE, 1);
+		forbidden_at(p + (i % 16) * PAGE, 1);
 	}
 	flag_raise(1);
 	join_ok(writer);

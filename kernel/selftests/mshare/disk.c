@@ -6,11 +6,14 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/swap.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -296,6 +299,51 @@ static void direct_write_below(void)
 	check_pattern(p, 16 * PAGE, 2);
 }
 
+/* What the kernel swaps to, no process stores to. */
+static void swap_file(void)
+{
+	int fd = pattern_file(disk, 16), region = region_new("a", 1);
+	struct { u32 version, last_page, bad_pages; } head = { 1, 15, 0 };
+	int writable, readable, error;
+
+	CHECK(pwrite(fd, &head, sizeof(head), KIB) == sizeof(head));
+	CHECK(pwrite(fd, "SWAPSPACE2", 10, PAGE - 10) == 10);
+	CHECK_OK(fsync(fd));
+	CHECK_OK(swapon(path_of(disk), 0));
+	writable = object_map(region, 0, PAGE, RW, fd, 0);
+	error = errno;
+	readable = object_map(region, 0, PAGE, PROT_READ, fd, 0);
+	/* Before anything fails: no other case could remove the file. */
+	CHECK_OK(swapoff(path_of(disk)));
+	errno = error;
+	CHECK_ERR(writable, ETXTBSY);
+	CHECK_OK(readable);
+	CHECK_OK(object_map(region, 0, PAGE, RW, fd, 0));
+}
+
+/* A file that can only grow is no place to store to. */
+static void append_only(void)
+{
+	int fd = pattern_file(disk, 4), ro = reopen(fd, O_RDONLY), region = region_new("a", 1);
+	int flags, old, writable, readable, errors[2];
+
+	CHECK_OK(ioctl(fd, FS_IOC_GETFLAGS, &old));
+	flags = old | FS_APPEND_FL;
+	CHECK_OK(ioctl(fd, FS_IOC_SETFLAGS, &flags));
+	writable = object_map(region, 0, PAGE, RW, fd, 0);
+	errors[0] = errno;
+	readable = object_map(region, 0, PAGE, PROT_READ, fd, 0);
+	errors[1] = errno;
+	flags = object_map(region, 0, PAGE, PROT_READ, ro, 0);
+	/* Before anything fails: no other case could remove the file. */
+	CHECK_OK(ioctl(fd, FS_IOC_SETFLAGS, &old));
+	CHECK_OK(flags);
+	errno = errors[0];
+	CHECK_ERR(writable, EACCES);
+	errno = errors[1];
+	CHECK_ERR(readable, EACCES);
+}
+
 static const struct test_case cases[] = {
 	{ "msync writes back what was stored", written_by_msync },
 	{ "msync goes by the place in the region", msync_by_place_in_region },
@@ -310,6 +358,8 @@ static const struct test_case cases[] = {
 	{ "system calls with buffers that are on the disk only", read_by_kernel },
 	{ "O_DIRECT reads into the region and writes from it", direct_io },
 	{ "an O_DIRECT write to the file is seen", direct_write_below },
+	{ "a writable object of a swap file: ETXTBSY", swap_file },
+	{ "a file that is only appended to, open for writing: EACCES", append_only },
 };
 
 int main(int argc, char **argv)

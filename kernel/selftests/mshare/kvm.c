@@ -8,8 +8,11 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "region.h"
@@ -98,14 +101,56 @@ static void child_of_client(void)
 	put(p, 1);
 }
 
+/* The argument by which this program, executed anew, only maps the region of a descriptor. */
+#define MAP_AGAIN	"map-again"
+
+static void map_after_exec(void *arg)
+{
+	char fd[16];
+	char *const again[] = { "/proc/self/exe", MAP_AGAIN, fd, NULL };
+
+	CHECK_OK(vm_create(kvm_open()));
+	CHECK_ERR((long)mmap(NULL, granule(), RW, MAP_SHARED, *(int *)arg, 0), EBUSY);
+	snprintf(fd, sizeof(fd), "%d", *(int *)arg);
+	execv(again[0], again);
+}
+
+static int map_again(int fd)
+{
+	struct stat st;
+	char *p;
+
+	if (fstat(fd, &st))
+		return KSFT_FAIL;
+	p = mmap(NULL, st.st_size, RW, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		return KSFT_FAIL;
+	*p = 7;
+	return KSFT_PASS;
+}
+
+static void after_exec(void)
+{
+	int fd;
+	char *p = simple_region("a", MIB, &fd);
+
+	CHECK_OK(fcntl(fd, F_SETFD, 0));
+	close(kvm_open());
+	join_ok(spawn(map_after_exec, &fd));
+	CHECK(get(p) == 7);
+}
+
 static const struct test_case cases[] = {
 	{ "no KVM guest in a process that maps a region: EBUSY", no_vm_beside_region },
 	{ "no mapping of a region in a process with a KVM guest: EBUSY", no_region_beside_vm },
 	{ "the child of a process with a KVM guest maps a region", child_of_vm_owner },
 	{ "the child of a process that maps a region, too: EBUSY", child_of_client },
+	{ "a process that had a KVM guest maps a region after exec", after_exec },
 };
 
 int main(int argc, char **argv)
 {
+	if (argc == 3 && !strcmp(argv[1], MAP_AGAIN))
+		return map_again(atoi(argv[2]));
 	return test_main(argc, argv, cases, ARRAY_SIZE(cases));
 }

@@ -23,6 +23,7 @@
 #define POOL	"/proc/sys/vm/nr_hugepages"
 
 __thread const void *fault_address;
+__thread int fault_code;
 static __thread sigjmp_buf fault_jump;
 static __thread bool fault_expected;
 
@@ -142,6 +143,7 @@ static void on_fault(int sig, siginfo_t *info, void *context)
 	}
 	fault_expected = false;
 	fault_address = info->si_addr;
+	fault_code = info->si_code;
 	siglongjmp(fault_jump, sig);
 }
 

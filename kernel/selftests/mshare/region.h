@@ -73,6 +73,8 @@ int peek(const void *p, unsigned char *value);
 int poke(void *p, unsigned char value);
 /* The address that the last signal of peek or poke named. */
 extern __thread const void *fault_address;
+/* And its si_code. */
+extern __thread int fault_code;
 /* Count up in a word, by stores and no system call, until one gives a signal; return that. */
 int count_until_signal(u64 *word);
 /* The byte at p, which must be readable. */
