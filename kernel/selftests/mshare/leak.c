@@ -398,7 +398,7 @@ static const long thousand = 1000, hundreds = 300;
 
 static const struct test_case cases[] = {
 	{ "create, attach, kill -9, unlink", create_attach_kill_unlink, &thousand, .slow = 5 },
-	{ "create, attach, exit, unlink", create_attach_exit_unlink, &hundreds, .slow = 2 },
+	{ "create, attach, exit, unlink", create_attach_exit_unlink, &thousand, .slow = 5 },
 	{ "CREATE_MAPPING, split and UNMAP", create_and_unmap_objects, &hundreds, .slow = 2 },
 	{ "attach and detach", attach_and_detach, &hundreds, .slow = 2 },
 	{ "calls that are refused", refused_calls, &hundreds, "size=8m", .slow = 2 },
