@@ -47,8 +47,7 @@ static void segfault_at(const char *p, int store, int code)
 	sig = store ? poke((char *)p, 1) : peek(p, &c);
 	CHECK_MSG(sig == SIGSEGV, "%s at %p: signal %d", store ? "store" : "load", p, sig);
 	CHECK_MSG(fault_address == p, "si_addr is %p, not %p", fault_address, p);
-	CHECK_MSG(fault_code == code, "%s at %p: si_code is %d, not %d", store ? "store" : "load", p,
-		  fault_code, code);
+	CHECK_MSG(fault_code == code, "at %p: si_code is %d, not %d", p, fault_code, code);
 }
 
 /* There is no object, or it forbids the access. */
