@@ -243,6 +243,7 @@ static void limit_of_creator(void)
 
 #define ROOM	(16 * MIB)	/* what the creator's group may have */
 #define LARGE	(64 * MIB)	/* where the region has an object that does not fit, so large */
+#define PART	(ROOM - 2 * MIB)	/* a page of what it was filled with */
 #define SMALL	(256 * MIB)	/* where small objects begin, */
 #define MOST	5000		/* more than find room */
 
@@ -295,7 +296,8 @@ static int add_small_objects(int fd)
 /*
  * What an object maps is charged when it is touched: one that is larger than what the group has
  * left is there all the same. What the kernel needs for the object itself is charged at once, also
- * when somebody outside asks for it, and an object is refused where there is no room for that.
+ * when somebody outside asks for it, and an object is refused where there is no room for that. Who
+ * takes a part of one out, and gives memory back, is not refused.
  */
 static void limit_and_objects(void)
 {
@@ -315,9 +317,12 @@ static void limit_and_objects(void)
 	n = add_small_objects(fd);
 	test_note("%d more objects, then %s", n, strerror(errno));
 	CHECK(peek(p + small_object(n), &c) == SIGSEGV);
+	CHECK_OK(object_del(fd, PART, PAGE));
+	CHECK(peek(p + PART, &c) == SIGSEGV);
 	CHECK(group_get("creator", "memory.current") <= (long)ROOM);
 	CHECK(group_event("creator", "\noom_kill ") == 0);	/* there is nobody */
-	check_pattern(p, ROOM - MIB, 1);
+	check_pattern(p, PART, 1);
+	check_pattern(p + PART + PAGE, MIB - PAGE, 1 + (PART + PAGE) / 8);
 	group_set("creator", "memory.max", "max");
 	CHECK_OK(object_add(fd, small_object(n), PAGE));
 	for (i = 0; i <= n; i++)

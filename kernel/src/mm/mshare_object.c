@@ -663,13 +663,15 @@ static int remove_objects(struct mshare_region *region, unsigned long start,
 	return error;
 }
 
-/* MSHAREFS_UNMAP */
+/*
+ * MSHAREFS_UNMAP. What splits an object is charged to the caller, as by
+ * munmap(): at its limit, the region's cgroup could not be relieved otherwise.
+ */
 int mshare_region_unmap(struct inode *inode, const struct mshare_unmap *args)
 {
 	struct mshare_region *region = mshare_region_of(inode);
 	unsigned long start = MSHARE_BASE + args->region_offset;
 	unsigned long end = start + args->size;
-	struct mshare_charge charge;
 	LIST_HEAD(holes);
 	long pages;
 	int error;
@@ -680,12 +682,10 @@ int mshare_region_unmap(struct inode *inode, const struct mshare_unmap *args)
 	error = mmap_write_lock_killable(region->host);
 	if (error)
 		return error;
-	charge = mshare_charge_start(region);
 	pages = mshare_objects_pages(region->host, start, end);
 	error = remove_objects(region, start, end, &holes);
 	mmap_write_unlock(region->host);
 	finish_holes(&holes, !error);
-	mshare_charge_end(charge);
 	if (!error)
 		msharefs_charge(inode, -pages);
 	return error;
