@@ -68,7 +68,7 @@ def of_guest(*, cpus: int = 2, memory: int = 1024) -> Decorator:
 
 def timeout() -> Decorator:
     """`--timeout` in seconds."""
-    return click.option("--timeout", type=click.FloatRange(1), help="Limit of the whole run in seconds.")
+    return click.option("--timeout", type=click.FloatRange(1), help="Limit of a guest's run in seconds.")
 
 
 def output(default: str, what: str) -> Decorator:
