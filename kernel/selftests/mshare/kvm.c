@@ -131,13 +131,13 @@ static int map_again(int fd)
 
 static void after_exec(void)
 {
-	int fd;
-	char *p = simple_region("a", MIB, &fd);
+	int fd = region_new("a", 1);
 
+	CHECK_OK(object_add(fd, 0, MIB));
 	CHECK_OK(fcntl(fd, F_SETFD, 0));
 	close(kvm_open());
 	join_ok(spawn(map_after_exec, &fd));
-	CHECK(get(p) == 7);
+	CHECK(get(region_map(fd, RW)) == 7);
 }
 
 static const struct test_case cases[] = {
