@@ -32,16 +32,6 @@
 #define MPOL_MF_MOVE_ALL	4
 #endif
 
-/* Page frame numbers of n pages of this process; 0 where none is present. */
-static void frames(const void *p, size_t n, u64 *frame)
-{
-	size_t i;
-
-	pagemap_read(p, n, frame);
-	for (i = 0; i < n; i++)
-		frame[i] = frame[i] >> 63 ? frame[i] & ((1ULL << 55) - 1) : 0;
-}
-
 static size_t frames_changed(const u64 *before, const u64 *after, size_t n)
 {
 	size_t i, changed = 0;
@@ -230,7 +220,7 @@ static bool known_dirty(const char *p)
 	int fd = open("/proc/kpageflags", O_RDONLY);
 	u64 frame, flags;
 
-	frames(p, 1, &frame);
+	frames_read(p, 1, &frame);
 	CHECK(frame);
 	CHECK_OK(fd);
 	CHECK(pread(fd, &flags, sizeof(flags), frame * sizeof(flags)) == sizeof(flags));
@@ -353,10 +343,10 @@ static void compacted(void)
 	CHECK_OK(munmap(above, size));
 
 	begin_use(users, pids, p, size);
-	frames(p, n, before);
+	frames_read(p, n, before);
 	for (i = 0; i < 3; i++)
 		file_write("/proc/sys/vm/compact_memory", "1");
-	frames(p, n, after);
+	frames_read(p, n, after);
 	end_use(pids, p, size);
 	moved = frames_changed(before, after, n);
 	test_note("%llu of %llu pages were moved", (unsigned long long)moved,
@@ -489,15 +479,15 @@ static void not_migrated_by_client(void)
 	for (round = 0; round < 2; round++) {
 		const unsigned long *old = round ? &to : &from, *new = round ? &from : &to;
 
-		frames(p, ARRAY_SIZE(before), before);
+		frames_read(p, ARRAY_SIZE(before), before);
 		CHECK_OK(syscall(SYS_migrate_pages, 0, 8 * sizeof(to), old, new));
-		frames(p, ARRAY_SIZE(after), after);
+		frames_read(p, ARRAY_SIZE(after), after);
 		CHECK(frames_changed(before, after, ARRAY_SIZE(before)) == 0);
 		check_pattern(p, size, 1);
 	}
-	frames(own, ARRAY_SIZE(before), before);
+	frames_read(own, ARRAY_SIZE(before), before);
 	CHECK_OK(syscall(SYS_migrate_pages, 0, 8 * sizeof(to), &from, &to));
-	frames(own, ARRAY_SIZE(after), after);
+	frames_read(own, ARRAY_SIZE(after), after);
 	CHECK_MSG(frames_changed(before, after, ARRAY_SIZE(before)) > ARRAY_SIZE(before) / 2,
 		  "what the process has for itself was not moved");
 	check_pattern(own, size, 2);
@@ -616,14 +606,14 @@ static void offlined(void)
 
 		if (strncmp(entry->d_name, "memory", strlen("memory")))
 			continue;
-		frames(p, n, before);
+		frames_read(p, n, before);
 		here = in_block(before, n, entry->d_name);
 		if (!here)
 			continue;
 		tried++;
 		if (set_block(entry->d_name, "offline"))
 			continue;
-		frames(p, n, after);
+		frames_read(p, n, after);
 		CHECK(in_block(after, n, entry->d_name) == 0);
 		CHECK_OK(set_block(entry->d_name, "online"));
 		taken++;
@@ -675,7 +665,7 @@ static void soft_offlined(void)
 	p = simple_region("a", MIB, &fd);
 	memset(p, 0, MIB);
 	begin_use(users, pids, p, MIB);
-	frames(p, ARRAY_SIZE(before), before);
+	frames_read(p, ARRAY_SIZE(before), before);
 	for (i = 0; i < (int)ARRAY_SIZE(before); i++) {
 		if (!madvise(p + i * PAGE, PAGE, MADV_SOFT_OFFLINE))
 			continue;
@@ -683,7 +673,7 @@ static void soft_offlined(void)
 			test_skip("the kernel has no memory failure injection");
 		CHECK_MSG(errno == EBUSY || errno == EIO, "%s", strerror(errno));
 	}
-	frames(p, ARRAY_SIZE(after), after);
+	frames_read(p, ARRAY_SIZE(after), after);
 	end_use(pids, p, MIB);
 	CHECK(frames_changed(before, after, ARRAY_SIZE(before)) > 0);
 }

@@ -322,6 +322,15 @@ void pagemap_read(const void *p, size_t n, u64 *entry)
 	CHECK_OK(close(fd));
 }
 
+void frames_read(const void *p, size_t n, u64 *frame)
+{
+	size_t i;
+
+	pagemap_read(p, n, frame);
+	for (i = 0; i < n; i++)
+		frame[i] = frame[i] >> 63 ? frame[i] & ((1ULL << 55) - 1) : 0;
+}
+
 void poison(void *p)
 {
 	unsigned char value;

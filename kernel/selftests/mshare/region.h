@@ -101,6 +101,8 @@ long mem_kib(const char *key);
 u64 vm_stat(const char *name);
 /* What /proc/self/pagemap has for n pages. */
 void pagemap_read(const void *p, size_t n, u64 *entry);
+/* Page frame numbers of n pages of this process; 0 where none is present. */
+void frames_read(const void *p, size_t n, u64 *frame);
 /* Let the page at p fail: a touch is SIGBUS. Skips the case where the kernel can't do so. */
 void poison(void *p);
 /* khugepaged looks again after so many milliseconds, and not after ten seconds. */

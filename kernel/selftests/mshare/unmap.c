@@ -5,7 +5,6 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -274,15 +273,15 @@ static void stores_as_it_goes(void *arg)
 	}
 }
 
-/* One of some pages is this one; told by their numbers in the machine's memory. */
-static bool is_among(u64 entry, const char *p, size_t n)
+/* The page of that frame is among the taken ones. */
+static bool is_taken(u64 frame, const char *p)
 {
-	u64 entries[TAKEN], number = (1ULL << 55) - 1;
+	u64 frames[TAKEN];
 	size_t i;
 
-	pagemap_read(p, n, entries);
-	for (i = 0; i < n; i++)
-		if ((entries[i] & number) == (entry & number))
+	frames_read(p, TAKEN, frames);
+	for (i = 0; i < TAKEN; i++)
+		if (frames[i] == frame)
 			return true;
 	return false;
 }
@@ -291,7 +290,7 @@ static void no_store_after_unmap(void)
 {
 	unsigned int i, tries, again = 0;
 	char *p, *other;
-	u64 page;
+	u64 frame;
 	pid_t pid;
 	int fd;
 
@@ -304,7 +303,8 @@ static void no_store_after_unmap(void)
 	flag_await(READY, 1);
 	for (i = 0; i < rounds(); i++) {
 		put(p, 1);
-		pagemap_read(p, 1, &page);
+		frames_read(p, 1, &frame);
+		CHECK(frame);
 		/* Until the other CPU has the translation. */
 		for (tries = 0; get(p) != STORED; tries++) {
 			CHECK(tries < 50000);
@@ -314,7 +314,7 @@ static void no_store_after_unmap(void)
 		flag_raise(STEP);
 		/* The page is free now; take some, and nobody may write to them. */
 		memset(other, 0, TAKEN * PAGE);
-		again += is_among(page, other, TAKEN);
+		again += is_taken(frame, other);
 		check_zero(other, TAKEN * PAGE);
 		CHECK_OK(madvise(other, TAKEN * PAGE, MADV_DONTNEED));
 		flag_raise(STEP);
