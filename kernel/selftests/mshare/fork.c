@@ -622,10 +622,7 @@ static void limit_disk(int fd, const char *rate)
 	struct stat st;
 	int limit;
 
-	file_read(GROUPS "/cgroup.controllers", text, sizeof(text));
-	if (!strstr(text, "io"))
-		test_skip("no cgroup2 with a controller of input and output");
-	file_write(GROUPS "/cgroup.subtree_control", "+io");
+	need_controller("io");
 	CHECK_OK(fstat(fd, &st));
 	snprintf(text, sizeof(text), "%u:%u rbps=%s", major(st.st_dev), minor(st.st_dev), rate);
 	limit = open(in_group("slow", "io.max"), O_WRONLY | O_CLOEXEC);

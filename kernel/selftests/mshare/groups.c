@@ -33,6 +33,17 @@ void need_groups(void)
 	file_write(GROUPS "/cgroup.subtree_control", "+memory");
 }
 
+void need_controller(const char *name)
+{
+	char text[256];
+
+	file_read(GROUPS "/cgroup.controllers", text, sizeof(text));
+	if (!strstr(text, name))
+		test_skip("no cgroup2 with the controller %s", name);
+	snprintf(text, sizeof(text), "+%s", name);
+	file_write(GROUPS "/cgroup.subtree_control", text);
+}
+
 void drop_groups(void)
 {
 	umount2(GROUPS, MNT_DETACH);

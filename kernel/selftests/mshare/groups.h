@@ -13,6 +13,8 @@
 bool have_groups(void);
 /* The same, with the controller on for groups in it, or skip the case. */
 void need_groups(void);
+/* After that: another controller is on for them, too, or skip the case. */
+void need_controller(const char *name);
 void drop_groups(void);
 
 /* Move the caller into the group of that directory. */

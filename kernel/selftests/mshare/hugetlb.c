@@ -734,14 +734,9 @@ static void touch_in_group(void *arg)
 
 static void charged_by_controller(void)
 {
-	char text[256];
-
 	need_pool(2);
 	need_groups();
-	file_read(GROUPS "/cgroup.controllers", text, sizeof(text));
-	if (!strstr(text, "hugetlb"))
-		test_skip("no hugetlb controller");
-	file_write(GROUPS "/cgroup.subtree_control", "+hugetlb");
+	need_controller("hugetlb");
 	group_new("creator");
 	group_new("toucher");
 	join_ok(spawn(create_in_group, NULL));
