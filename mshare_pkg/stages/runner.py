@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..errors import InfraError
+from ..run import tail
 from .plan import Plan, Stage
 from .stream import Stopper, stream
 
@@ -130,5 +131,7 @@ class Runner:
             if one.outcome == "failed":
                 self.say(f"\nstage {one.name} failed with exit code {one.exit_code}; its log: {one.log}")
                 self.say(f"  what to do: {remedies[one.name] or 'read the end of the log'}")
+                # Again, here: who gets only the end of what was printed, as of many a CI, sees why.
+                self.say(f"the end of that log:\n{tail((self.root / one.log).read_text(errors='replace'))}")
         if self.stopper.asked is not None:
             self.say(f"\nstopped by {self.stopper.asked.name}")

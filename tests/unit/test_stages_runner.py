@@ -49,7 +49,9 @@ def test_passes_in_order_and_logs_what_was_printed(tmp_path: Path, capfd: pytest
 
 def test_a_failure_stops_the_rest_names_the_log_and_cleans_up(tmp_path: Path) -> None:
     plan = Plan(
-        "p", (script("bad", "raise SystemExit(4)"), script("after", "")), (script("down", "print('down')"),)
+        "p",
+        (script("bad", "print('page 3 is lost'); raise SystemExit(4)"), script("after", "")),
+        (script("down", "print('down')"),),
     )
     code, record, said = run(tmp_path, plan)
     assert code == 4
@@ -57,6 +59,7 @@ def test_a_failure_stops_the_rest_names_the_log_and_cleans_up(tmp_path: Path) ->
     text = "\n".join(said)
     assert "stage bad failed with exit code 4; its log: logs/p/bad.log" in text
     assert "what to do: mend it" in text
+    assert said[-1].endswith("page 3 is lost"), "it can be all that a CI shows"
 
 
 def test_a_failing_clean_up_fails_the_run(tmp_path: Path) -> None:
