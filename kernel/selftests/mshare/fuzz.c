@@ -37,8 +37,10 @@
 #define WINDOW		(64UL << 30)	/* where mappings are put on purpose */
 
 /*
- * As much memory outside of regions as one call may fill: with gigabytes, a debug kernel holds the
- * locks for minutes, says so, and nothing of regions is tested meanwhile. Theirs the mount limits.
+ * As much memory outside of regions as one call may fill, and about as large as a file gets, which
+ * a mapping fills with MAP_POPULATE, or a stray jump executes: with gigabytes, a debug kernel holds
+ * the locks for minutes, says so, and nothing of regions is tested meanwhile. Theirs the mount
+ * limits.
  */
 #define MUCH		(16 * MIB)
 
@@ -202,7 +204,7 @@ static void map_any(struct thread *t)
 		return;
 	/*
 	 * No region, whose mappings are never executable. A thread whose stack was hit can jump
-	 * into such a file, and executes zeros then for as long as there are gigabytes of it.
+	 * into such a file, and executes zeros then for as long as there are any.
 	 */
 	if (prot & PROT_EXEC) {
 		munmap(got, length);
@@ -343,8 +345,8 @@ static void file_calls(struct thread *t)
 			errno = 0;
 		break;
 	case 1:
-		fallocate(fd, one_in(t, 3) ? below(t, 128) : 0, one_in(t, 3) ? number(t) : 0,
-			  number(t) % MUCH);
+		fallocate(fd, one_in(t, 3) ? below(t, 128) : 0,
+			  one_in(t, 3) ? number(t) % MUCH : 0, number(t) % MUCH);
 		break;
 	case 2:
 		unlink(name(t, text));
