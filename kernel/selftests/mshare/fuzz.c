@@ -195,8 +195,11 @@ static void map_any(struct thread *t)
 		flags |= MAP_FIXED;
 	}
 	flags ^= one_in(t, 20) ? 1 << below(t, 22) : 0;
-	/* Not outside of what is ours to map over, as the program is when the flag comes by chance. */
+	/* Only over what is ours: the flag can come by chance, without an address. */
 	if ((flags & MAP_FIXED) && (at < window || at + length > window + WINDOW))
+		return;
+	/* Also by chance: shared memory of no file. */
+	if ((flags & MAP_ANONYMOUS) && length > MUCH)
 		return;
 	prot = one_in(t, 4) ? below(t, 8) : RW;
 	got = mmap(at, length, prot, flags, any_fd(t), one_in(t, 12) ? number(t) & -PAGE : 0);
