@@ -20,9 +20,10 @@ from .transcript import Follower, ProgramRun, Transcript
 #: How much more time a kernel with lockdep and page-table checks gets.
 DEBUG_FACTOR = 4
 
-#: Seconds: of one case; of a program, quick and full; of the whole run, quick and full.
+#: Seconds: of one case, times its `slow`; of a program, quick and full: more than all but the random cases
+#: may take, so that one that hangs is ended as a case, by name; of the whole run, quick and full.
 CASE_SECONDS = 60
-PROGRAM_SECONDS = (300, 900)
+PROGRAM_SECONDS = (600, 900)
 RUN_SECONDS = (900, 2700)
 
 #: How often a guest is booted, at the most, when it is the emulator that errs.
